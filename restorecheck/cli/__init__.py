@@ -1,0 +1,166 @@
+"""The command line. Every command is a thin composition in a module of its own, imported when it is called.
+
+Prose and progress go to standard error, results to standard output; `--json` prints one object with a stable shape
+(docs/json.md). Nothing here decides: it puts parts together and prints.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    name="restorecheck",
+    help="Proves backups: restores them into an isolated AWS account, asks them questions, tears everything down.",
+    no_args_is_help=True,
+    rich_markup_mode=None,  # plain help: drawing boxes would double the time to the first line
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+demo_app = typer.Typer(help="Try restorecheck on an AWS that runs here.", rich_markup_mode=None)
+app.add_typer(demo_app, name="demo", invoke_without_command=True)
+
+ConfigOption = Annotated[
+    Path, typer.Option("--config", "-c", envvar="RESTORECHECK_CONFIG", help="The config.toml to use.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
+CheckArgument = Annotated[str, typer.Argument(help="The name of a check.")]
+
+INTERNAL = 70
+"""EX_SOFTWARE of sysexits.h. Python's own 1 would read as `broken`."""
+
+DEFAULT_CONFIG = Path("config.toml")
+
+
+@app.callback()
+def _options(
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.", is_eager=True)] = False,
+) -> None:
+    if version:
+        from restorecheck import __version__
+
+        typer.echo(f"restorecheck {__version__}")
+        raise typer.Exit
+
+
+@app.command("check-config")
+def check_config(config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False) -> None:
+    """Read the configuration and every check, and report all problems at once."""
+    from restorecheck.cli import declared
+
+    declared.check_config(config, as_json=json)
+
+
+@app.command()
+def schema(
+    which: Annotated[str, typer.Argument(help="`config` for config.toml, `check` for the files in checks/.")] = "check",
+) -> None:
+    """Print the JSON Schema of a configuration file, for editors."""
+    from restorecheck.cli import declared
+
+    declared.schema(which)
+
+
+@app.command()
+def plan(check: CheckArgument, config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False) -> None:
+    """Show what a run would do: recovery point, names, every write, what it costs to hold. Sends no write."""
+    from restorecheck.cli import planning
+
+    planning.plan(check, config, as_json=json)
+
+
+@app.command()
+def run(
+    checks: Annotated[list[str], typer.Argument(help="Names of checks; they run side by side.")],
+    config: ConfigOption = DEFAULT_CONFIG,
+    json: JsonOption = False,
+) -> None:
+    """Restore, ask, judge, tear down, now. Takes up a run of the same check that was interrupted."""
+    from restorecheck.cli import running
+
+    running.run(checks, config, as_json=json)
+
+
+@app.command()
+def history(
+    checks: Annotated[list[str] | None, typer.Argument(help="Only these checks.")] = None,
+    config: ConfigOption = DEFAULT_CONFIG,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="So many runs at most.")] = 20,
+    json: JsonOption = False,
+) -> None:
+    """List finished runs, newest first."""
+    from restorecheck.cli import past
+
+    past.history(checks or [], config, limit, as_json=json)
+
+
+@app.command()
+def show(
+    run_id: Annotated[str, typer.Argument(metavar="RUN", help="A run id; `history` lists them.")],
+    config: ConfigOption = DEFAULT_CONFIG,
+    json: JsonOption = False,
+) -> None:
+    """Show the proof of one run: recovery point, findings, phases with times."""
+    from restorecheck.cli import past
+
+    past.show(run_id, config, as_json=json)
+
+
+@app.command()
+def sweep(
+    config: ConfigOption = DEFAULT_CONFIG,
+    dry_run: Annotated[bool, typer.Option("--dry-run/--no-dry-run", help="Only list what would be deleted.")] = True,
+    most: Annotated[int, typer.Option("--most", min=1, help="Delete nothing if more than this would go.")] = 10,
+    json: JsonOption = False,
+) -> None:
+    """Delete scratch whose lease has run out, found by its tags in AWS. Only lists it unless --no-dry-run."""
+    from restorecheck.cli import upkeep
+
+    upkeep.sweep(config, most, act=not dry_run, as_json=json)
+
+
+@app.command()
+def doctor(config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False) -> None:
+    """Look at roles, keys, placement, quotas and versions before a run does, and say what to mend."""
+    from restorecheck.cli import upkeep
+
+    upkeep.doctor(config, as_json=json)
+
+
+@demo_app.callback()
+def demo(context: typer.Context, json: JsonOption = False) -> None:
+    """Run three checks end to end on an AWS that runs here, with real PostgreSQL behind it."""
+    if context.invoked_subcommand is None:
+        from restorecheck.cli import story
+
+        story.tell(as_json=json)
+
+
+@demo_app.command("aws")
+def demo_aws(
+    port: Annotated[int, typer.Option(help="0 takes any free port.")] = 5555,
+) -> None:
+    """Serve the demo AWS by itself until it is stopped; see docs/demo-aws.md."""
+    from restorecheck.cli import story
+
+    story.serve(port)
+
+
+def main() -> None:
+    """Run the command line. What we did not foresee ends with a code that no verdict has."""
+    import os
+    import sys
+
+    try:
+        app()
+    except Exception as e:
+        if os.environ.get("RESTORECHECK_TRACEBACK"):
+            raise
+        print(
+            f"restorecheck: internal error: {type(e).__name__}: {e}\n"
+            "  hint: this is a bug; run it again with RESTORECHECK_TRACEBACK=1 and report what it prints",
+            file=sys.stderr,
+        )
+        raise SystemExit(INTERNAL) from e

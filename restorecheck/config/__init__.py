@@ -1,0 +1,28 @@
+"""The configuration: `load` reads config.toml and its checks, or says everything that is wrong with them.
+
+Importing this is light on purpose (the command line's start-up): pydantic, sqlglot, APScheduler and tree-sitter are
+imported by what needs them, when it needs them.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+from restorecheck.config.resolved import Config, ScratchAccount, SourceAccount
+
+__all__ = ["Config", "ScratchAccount", "SourceAccount", "json_schema", "load"]
+
+
+def load(path: Path) -> Config:
+    """Return the configuration. Raises errors.ConfigError with all problems of all files at once."""
+    from restorecheck.config import loading  # noqa: PLC0415 - see above
+
+    return loading.load(path)
+
+
+def json_schema(which: Literal["config", "check"]) -> dict[str, Any]:
+    """Return the JSON Schema (2020-12) of config.toml or of a check file."""
+    from restorecheck.config import schema  # noqa: PLC0415 - see above
+
+    return schema.json_schema(which)

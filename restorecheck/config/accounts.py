@@ -1,0 +1,185 @@
+"""The accounts of config.toml: rules between their keys, and the accounts that come out of them.
+
+What keeps a run away from production begins here: a source account is never a scratch account, and nothing of a
+placement belongs to another account or region.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from types import MappingProxyType
+from typing import Any
+
+from restorecheck.config import names, shape
+from restorecheck.config.document import Document
+from restorecheck.config.resolved import ScratchAccount, SourceAccount
+from restorecheck.config.shape import ConfigFile, Path
+from restorecheck.config.values import spoken
+from restorecheck.model import Limits, Placement
+
+INSTANCES = 5
+"""Scratch instances at once unless the account says otherwise: far below RDS's default quota of 40."""
+
+_PHASES = ("copy", "restore", "open", "examine", "teardown")
+
+
+def sources(document: Document[ConfigFile]) -> dict[str, SourceAccount]:
+    """Return the source accounts by name, as far as they are right, and complain about the rest."""
+    found = {}
+    for name, account in (document.tree.source_accounts or {}).items():
+        at = ("source_accounts", name)
+        _same_account(document, at, account)
+        regions = _regions(document, at, account.regions or [])
+        for region, key in (account.share_key or {}).items():
+            place = (*at, "share_key", region)
+            _of_account(document, place, key, account.id, region)
+            if regions and region not in regions:
+                document.wrong(
+                    place, f"{region} is not among the account's regions; add it there or leave this key out"
+                )
+        if account.id and account.role and regions:
+            keys = MappingProxyType(dict(account.share_key or {}))
+            found[name] = SourceAccount(name, account.id, account.role, regions, account.external_id, keys)
+    _some(document, "source_accounts")
+    return found
+
+
+def scratches(document: Document[ConfigFile]) -> dict[str, ScratchAccount]:
+    """Return the scratch accounts by name, as far as they are right, and complain about the rest."""
+    found = {}
+    for name, account in (document.tree.scratch_accounts or {}).items():
+        at = ("scratch_accounts", name)
+        _same_account(document, at, account)
+        placements = [
+            _placement(document, (*at, "regions", region), placement, account.id, region)
+            for region, placement in (account.regions or {}).items()
+        ]
+        if not placements and not document.unclear(*at, "regions"):
+            document.wrong((*at, "regions"), f"is empty; add a table [scratch_accounts.{name}.regions.<region>]")
+        limits = merged(document, (*at, "limits"), Limits(), account.limits, least_poll=least_poll(document))
+        if account.id and account.role:
+            found[name] = ScratchAccount(
+                name,
+                account.id,
+                account.role,
+                tuple(placement for placement in placements if placement),
+                limits,
+                (account.limits and account.limits.instances) or INSTANCES,
+                account.external_id,
+            )
+    _some(document, "scratch_accounts")
+    return found
+
+
+def apart(document: Document[ConfigFile]) -> None:
+    """Complain about account ids that stand twice: on one side, or on both, which puts scratch beside production."""
+    sides = (("source_accounts", document.tree.source_accounts), ("scratch_accounts", document.tree.scratch_accounts))
+    seen: dict[str, tuple[str, str]] = {}
+    for side, accounts in sides:
+        for name, account in (accounts or {}).items():
+            if not account.id:
+                continue
+            first_side, first = seen.setdefault(account.id, (side, name))
+            if first_side != side:
+                document.wrong(
+                    (side, name, "id"),
+                    f"{account.id} is also the source account {first}; restore into an account that holds no source",
+                )
+            elif first != name:
+                document.wrong(
+                    (side, name, "id"), f"{account.id} is already the account {first}; name each account once"
+                )
+
+
+def least_poll(document: Document[ConfigFile]) -> timedelta:
+    """Return how often AWS may be asked at most: an AWS on this machine throttles nobody."""
+    local = document.tree.endpoint_url or document.unclear("endpoint_url")
+    return timedelta(milliseconds=50) if local else timedelta(seconds=1)
+
+
+def merged(
+    document: Document[Any], at: Path, base: Limits, said: shape.Limits | None, *, least_poll: timedelta
+) -> Limits:
+    """Return `base` with what a table says instead, and complain if the whole does not fit together."""
+    if said is None:
+        return base
+    limits = replace(base, **said.model_dump(by_alias=True, exclude_none=True, exclude={"instances"}))
+    phases = sum((getattr(limits, phase) for phase in _PHASES), timedelta())
+    if limits.lease <= phases and not document.unclear(*at):
+        document.wrong(
+            (*at, "lease"),
+            f"is {spoken(limits.lease)}, but the phases may take {spoken(phases)} together, and the sweep would "
+            f'delete scratch that is in use; write lease = "{spoken(_above(phases))}" or more, or shorten a phase',
+        )
+    if limits.poll < least_poll:
+        document.wrong(
+            (*at, "poll"),
+            f'is {spoken(limits.poll)}, and AWS throttles who asks so often; write "{spoken(least_poll)}" or more',
+        )
+    return limits
+
+
+def _above(phases: timedelta) -> timedelta:
+    """Return the next full hour."""
+    return timedelta(hours=phases // timedelta(hours=1) + 1)
+
+
+def _some(document: Document[ConfigFile], side: str) -> None:
+    if not document.raw.get(side) and not document.unclear(side):
+        document.wrong((side,), f"is empty; add a table [{side}.<a name of yours>]")
+
+
+def _same_account(
+    document: Document[ConfigFile], at: Path, account: shape.SourceAccount | shape.ScratchAccount
+) -> None:
+    if account.id and account.role and names.account_of(account.role) != account.id:
+        document.wrong(
+            (*at, "role"),
+            f"is a role of account {names.account_of(account.role)}; write one of account {account.id}, as id says",
+        )
+
+
+def _regions(document: Document[ConfigFile], at: Path, regions: list[str]) -> tuple[str, ...]:
+    if not regions and not document.unclear(*at, "regions"):
+        document.wrong((*at, "regions"), 'is empty; write for example regions = ["eu-central-1"]')
+    _once(document, (*at, "regions"), regions)
+    return tuple(regions)
+
+
+def _once(document: Document[Any], at: Path, listed: list[str]) -> None:
+    for twice in sorted({entry for entry in listed if listed.count(entry) > 1}):
+        document.wrong(at, f"lists {twice} twice; write it once")
+
+
+def _of_account(document: Document[ConfigFile], at: Path, key: str, account: str | None, region: str) -> None:
+    if account and names.account_of(key) != account:
+        document.wrong(at, f"is a key of account {names.account_of(key)}; write one of account {account}")
+    if names.region_of(key) != region:
+        document.wrong(at, f"is a key of {names.region_of(key)}; write one of {region}")
+
+
+def _placement(
+    document: Document[ConfigFile], at: Path, placement: shape.Placement, account: str | None, region: str
+) -> Placement | None:
+    groups = placement.security_groups
+    if groups == []:
+        document.wrong(
+            (*at, "security_groups"),
+            "is empty, and AWS would take the default one; write the id of a group without a way out",
+        )
+    _once(document, (*at, "security_groups"), groups or [])
+    if placement.key:
+        _of_account(document, (*at, "key"), placement.key, account, region)
+    if not (account and placement.subnet_group and groups and placement.key and placement.instance_class):
+        return None
+    return Placement(
+        account=account,
+        region=region,
+        subnet_group=placement.subnet_group,
+        security_groups=tuple(groups),
+        key=placement.key,
+        instance_class=placement.instance_class,
+        parameter_group=placement.parameter_group,
+        option_group=placement.option_group,
+    )

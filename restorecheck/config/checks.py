@@ -1,0 +1,249 @@
+"""One check file: rules between its keys and with config.toml, and the resolved check that comes out of it.
+
+A check that could never be right (an objective that its own schedule breaks, a question that is none) is refused here,
+because the alternative is to learn it from a restore that took hours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any, TypeVar
+
+from restorecheck.config import accounts, cron, expectation, question, wording
+from restorecheck.config.document import Document
+from restorecheck.config.resolved import ScratchAccount, SourceAccount
+from restorecheck.config.shape import CheckFile, CheckHead, ConfigFile, Defaults, Path, Scratch, Source
+from restorecheck.config.values import shown, spoken
+from restorecheck.model import Assertion, Check, Limits, Placement, RdsSource, SnapshotKind
+
+T = TypeVar("T")
+_TIMEOUT = timedelta(minutes=5)
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What config.toml says to a check file: its document, and the accounts in it that are right."""
+
+    config: Document[ConfigFile]
+    sources: dict[str, SourceAccount]
+    scratches: dict[str, ScratchAccount]
+
+    @property
+    def defaults(self) -> Defaults:
+        """What a check may leave out."""
+        return self.config.tree.defaults or Defaults()
+
+
+def resolve(document: Document[CheckFile], world: World) -> Check | None:
+    """Return the check that a file declares, or None after complaining about what is wrong with it."""
+    head = document.tree.check or CheckHead()
+    source = _source(document, world)
+    scratch = _scratch(document, world)
+    placement = _placement(document, world, scratch) if scratch else None
+    limits = _limits(document, world, scratch) if scratch else None
+    assertions = _assertions(document, world, limits)
+    rpo = _one(document, ("check", "rpo"), head.rpo, world.defaults.rpo)
+    rto = _one(document, ("check", "rto"), head.rto, world.defaults.rto)
+    _schedule(document, world, rpo)
+    if not (document.raw.get("assert") or head.restores or document.unclear("assert")):
+        document.wrong(
+            ("assert",),
+            "is missing: nothing would be asked; add an [[assert]], "
+            "or restores = true in [check] if that it restores is all you ask",
+        )
+    if not (head.name and source and placement and limits and rpo and rto):
+        return None
+    return Check(
+        name=head.name,
+        source=source,
+        placement=placement,
+        limits=limits,
+        assertions=assertions,
+        rpo=rpo,
+        rto=rto,
+        schedule=head.schedule or world.defaults.schedule,
+        timezone=head.timezone or world.defaults.timezone or "UTC",
+        restores=bool(head.restores),
+        description=head.description or "",
+        runbook=head.runbook or world.defaults.runbook or "",
+    )
+
+
+def defaults(world: World) -> None:
+    """Complain about defaults that no check could use."""
+    said = world.defaults
+    if said.account:
+        _known(world, world.config, ("defaults", "account"), said.account, "source_accounts")
+    if said.scratch:
+        _known(world, world.config, ("defaults", "scratch"), said.scratch, "scratch_accounts")
+    zoned = not said.timezone or _judged(world.config, ("defaults", "timezone"), cron.zone, said.timezone)
+    if said.schedule:
+        zone = said.timezone if said.timezone and zoned else "UTC"
+        _judged(world.config, ("defaults", "schedule"), cron.trigger, said.schedule, zone)
+
+
+# --- where ------------------------------------------------------------------------------------------------------
+
+
+def _source(document: Document[CheckFile], world: World) -> RdsSource | None:
+    source = document.tree.source or Source()
+    name = _one(document, ("source", "account"), source.account, world.defaults.account)
+    region = _one(document, ("source", "region"), source.region, world.defaults.region)
+    if source.snapshots == []:
+        document.wrong(("source", "snapshots"), 'is empty; write for example snapshots = ["automated", "manual"]')
+    if source.account:
+        _known(world, document, ("source", "account"), source.account, "source_accounts")
+    account = world.sources.get(name or "")
+    if account and region and region not in account.regions:
+        document.wrong(
+            ("source", "region"),
+            f"{region} is not among the regions of {name}; write {' or '.join(account.regions)}, or add it there",
+        )
+    if not (account and region and source.instance and source.database):
+        return None
+    return RdsSource(
+        account=account.id,
+        region=region,
+        instance=source.instance,
+        database=source.database,
+        pick=source.pick or "latest",
+        within=source.within,
+        snapshots=tuple(SnapshotKind(kind) for kind in source.snapshots or ("automated", "manual")),
+        share_key=account.share_keys.get(region),
+    )
+
+
+def _scratch(document: Document[CheckFile], world: World) -> ScratchAccount | None:
+    own = document.tree.scratch.account if document.tree.scratch else None
+    if own:
+        _known(world, document, ("scratch", "account"), own, "scratch_accounts")
+    name = _one(document, ("scratch", "account"), own, world.defaults.scratch)
+    return world.scratches.get(name or "")
+
+
+def _placement(document: Document[CheckFile], world: World, account: ScratchAccount) -> Placement | None:
+    region = (document.tree.source or Source()).region or world.defaults.region
+    given = (document.tree.scratch or Scratch()).model_dump(
+        include={"instance_class", "parameter_group", "option_group"}, exclude_none=True
+    )
+    for placement in account.placements:
+        if placement.region == region:
+            return replace(placement, **given)
+    places = (world.config.tree.scratch_accounts or {})[account.name].regions or {}
+    if (
+        region
+        and region not in places
+        and not world.config.unclear("scratch_accounts", account.name, "regions", region)
+    ):
+        document.wrong(
+            ("source", "region"),
+            f"{region} has no place in the scratch account {account.name}; "
+            f"add [scratch_accounts.{account.name}.regions.{region}] to config.toml",
+        )
+    return None
+
+
+def _limits(document: Document[CheckFile], world: World, account: ScratchAccount) -> Limits:
+    said = (document.tree.scratch or Scratch()).limits
+    return accounts.merged(
+        document, ("scratch", "limits"), account.limits, said, least_poll=accounts.least_poll(world.config)
+    )
+
+
+def _one(document: Document[CheckFile], at: tuple[str, str], own: T | None, default: T | None) -> T | None:
+    """Return what the check says, or the default, or complain that neither says anything."""
+    if own is not None or document.unclear(*at):
+        return own
+    if default is None:
+        key = "scratch" if at == ("scratch", "account") else at[1]
+        document.wrong(at, f"is missing; write it here, or {key} in [defaults] of config.toml")
+    return default
+
+
+def _known(world: World, document: Document[Any], at: Path, name: str, side: str) -> None:
+    if name not in world.config.raw.get(side, {}) and not world.config.unclear(side):
+        document.wrong(at, f"{shown(name)} is not one of the {side}; {wording.instead(name, world.config.raw[side])}")
+
+
+# --- when -------------------------------------------------------------------------------------------------------
+
+
+def _schedule(document: Document[CheckFile], world: World, rpo: timedelta | None) -> None:
+    """Judge the schedule and its time zone, and whether the rpo leaves it time."""
+    head, default = document.tree.check or CheckHead(), world.defaults
+    schedule, timezone = head.schedule or default.schedule, head.timezone or default.timezone or "UTC"
+    if head.timezone and not _judged(document, ("check", "timezone"), cron.zone, timezone):
+        timezone = ""
+    if head.schedule and not _judged(document, ("check", "schedule"), cron.trigger, head.schedule, timezone or "UTC"):
+        schedule = None
+    if (
+        not (rpo and schedule and timezone)
+        or document.unclear("check", "schedule")
+        or document.unclear("check", "timezone")
+    ):
+        return
+    try:
+        gap = cron.longest_gap(schedule, timezone)
+    except ValueError:  # a default that is wrong: `defaults` says so
+        return
+    if rpo >= gap:
+        return
+    own = "rpo" if head.rpo else "schedule" if head.schedule else "timezone" if head.timezone else None
+    where, at = (document, ("check", own)) if own else (world.config, ("defaults", "rpo"))
+    where.wrong(
+        at,
+        f'rpo = "{spoken(rpo)}" is shorter than the {spoken(gap)} that {shown(schedule)} ({timezone}) may leave '
+        f'between two runs, so it would be missed though all is well; write rpo = "{spoken(gap)}" or more, or run more often',
+    )
+
+
+def _judged(document: Document[Any], at: Path, read: Callable[..., object], *said: str) -> bool:
+    try:
+        read(*said)
+    except ValueError as e:
+        document.wrong(at, str(e))
+        return False
+    return True
+
+
+# --- what -------------------------------------------------------------------------------------------------------
+
+
+def _assertions(document: Document[CheckFile], world: World, limits: Limits | None) -> tuple[Assertion, ...]:
+    found = []
+    names: dict[str, int] = {}
+    for index, said in enumerate(document.tree.asserts or []):
+        at: Path = ("assert", index)
+        if said.name and names.setdefault(said.name, index) != index:
+            document.wrong(
+                (*at, "name"), f"{said.name} is also the name of assertion {names[said.name] + 1}; write another one"
+            )
+        why = question.why_not(said.sql) if said.sql else None
+        if why:
+            document.wrong((*at, "sql"), why)
+        if said.expect and not document.unclear(*at, "expect"):
+            for key, message in expectation.problems(said.expect, None if why else said.sql):
+                document.wrong((*at, "expect", key) if key else (*at, "expect"), message)
+        timeout = said.timeout or world.defaults.timeout or _TIMEOUT
+        if limits and timeout > limits.examine:
+            document.wrong(
+                (*at, "timeout"),
+                f"is {spoken(timeout)}, longer than the {spoken(limits.examine)} that limits.examine allows "
+                "all assertions together; shorten it, or raise that limit",
+            )
+        if said.name and said.sql and said.expect:
+            found.append(
+                Assertion(
+                    name=said.name,
+                    sql=said.sql.strip(),
+                    expect=expectation.of(said.expect),
+                    severity=said.severity or "fail",
+                    timeout=timeout,
+                    database=said.database,
+                    description=said.description or "",
+                    runbook=said.runbook or "",
+                )
+            )
+    return tuple(found)

@@ -1,0 +1,134 @@
+"""One TOML file: read, compared with its shape, and every complaint about it told as a sentence with its line.
+
+Reading never stops at the first problem: what has the wrong type is taken out and remembered as `broken`, and the rest
+is handed on, so that the rules between keys can be judged too. Reads the one file that it is given and nothing else.
+"""
+
+from __future__ import annotations
+
+import copy
+import re
+import tomllib
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path as File
+from typing import Any, Generic, TypeVar
+
+from pydantic import ValidationError
+
+from restorecheck.config import positions, shape, wording
+from restorecheck.config.shape import Path, Shape
+from restorecheck.errors import Problem
+
+S = TypeVar("S", bound=Shape)
+
+
+@dataclass(slots=True)
+class Document(Generic[S]):
+    """A file as far as it could be understood, and what is wrong with it."""
+
+    shown: str  # the file's name as the operator would type it
+    tree: S
+    text: str = ""
+    raw: dict[str, Any] = field(default_factory=dict)
+    broken: set[Path] = field(default_factory=set)
+    complaints: list[tuple[Path | int, str]] = field(default_factory=list)
+
+    def wrong(self, path: Path, message: str) -> None:
+        """Complain about one place."""
+        if (path, message) not in self.complaints:
+            self.complaints.append((path, message))
+
+    def unclear(self, *path: str | int) -> bool:
+        """Return whether this place, or something in it, was already complained about when the file was read."""
+        return any(place[: len(path)] == path or path[: len(place)] == place for place in self.broken)
+
+    def problems(self) -> list[Problem]:
+        """Return all complaints, by line."""
+        if not self.complaints:
+            return []
+        lines = positions.lines(self.text)
+        return sorted(
+            Problem(self.shown, where, "", message)
+            if isinstance(where, int)
+            else Problem(self.shown, positions.line_of(lines, where), wording.key(where, self.raw), message)
+            for where, message in self.complaints
+        )
+
+
+def read(file: File, shown: str, kind: type[S]) -> Document[S]:
+    """Read a file. Complaints about its encoding or syntax leave it empty, with everything in it unclear."""
+    document = Document(shown, kind())
+    try:
+        document.text = file.read_bytes().decode()
+        raw = tomllib.loads(document.text, parse_float=Decimal)
+    except UnicodeDecodeError as e:
+        line = e.object[: e.start].count(b"\n") + 1
+        _unreadable(document, line, "the file is not UTF-8 text; save it as UTF-8, as TOML demands")
+    except OSError as e:
+        _unreadable(document, 1, f"the file cannot be read ({e.strerror}); see that it exists and that you may read it")
+    except (ValueError, RecursionError) as e:
+        line, why = _syntax(document.text, e)
+        _unreadable(document, line, f"the file is not TOML: {why}")
+    else:
+        _compare(document, raw, kind)
+    return document
+
+
+def _unreadable(document: Document[S], line: int, message: str) -> None:
+    document.text = ""
+    document.broken.add(())
+    document.complaints.append((line, message))
+
+
+def _syntax(text: str, error: Exception) -> tuple[int, str]:
+    """Return the line and the reason of a syntax error, which `tomllib` puts into one sentence."""
+    if isinstance(error, RecursionError):
+        return 1, "it is nested too deeply; no key needs more than a few levels"
+    found = re.fullmatch(r"(.*) \(at (?:line ([0-9]+), column ([0-9]+)|end of document)\)", str(error), re.DOTALL)
+    if not found:
+        return 1, f"{str(error).split(';')[0]}; correct the value"
+    why = found[1][0].lower() + found[1][1:]
+    if not found[2]:
+        return text.count("\n") + (not text.endswith("\n")), f"{why} at the end of the file; something is not closed"
+    return int(found[2]), f"{why} in column {found[3]}; texts need quotes, and every key stands once"
+
+
+def _compare(document: Document[S], raw: dict[str, Any], kind: type[S]) -> None:
+    document.raw = raw
+    shapes = {path: (table, content) for path, table, content in shape.tables(kind, raw)}
+    try:
+        document.tree = kind.model_validate(raw)
+    except ValidationError as e:
+        for error in e.errors(include_url=False):
+            path = tuple(part for part in error["loc"] if part != "[key]")
+            document.complaints.append(
+                (path, wording.sentence(error, path, {at: table for at, (table, _) in shapes.items()}))
+            )
+            document.broken.add(_removable(raw, path))
+        document.tree = kind.model_validate(_without(raw, document.broken))
+    for path, (table, content) in shapes.items():
+        for key in table.required:
+            if key not in content:
+                document.complaints.append(((*path, key), wording.missing(key, table)))
+                document.broken.add((*path, key))
+
+
+def _removable(raw: dict[str, Any], path: Path) -> Path:
+    """Return the innermost entry of a table on the way to a place: what can be taken out without moving anything."""
+    here: Any = raw
+    entry: Path = ()
+    for depth, part in enumerate(path, 1):
+        entry = path[:depth] if isinstance(here, dict) else entry
+        here = here[part]
+    return entry
+
+
+def _without(raw: dict[str, Any], entries: set[Path]) -> dict[str, Any]:
+    rest = copy.deepcopy(raw)
+    for entry in sorted(entries, key=len, reverse=True):
+        here: Any = rest
+        for part in entry[:-1]:
+            here = here[part]
+        del here[entry[-1]]
+    return rest

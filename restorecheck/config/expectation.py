@@ -1,0 +1,129 @@
+"""What an assertion expects: that its keys fit together and say one thing. Pure.
+
+A false green is the worst bug: an expectation that is empty, or that nothing could ever contradict or meet, is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from restorecheck.config import question
+from restorecheck.config.shape import Expect
+from restorecheck.config.values import shown, spoken
+from restorecheck.model import Cell, Expectation
+
+_FAMILIES = {
+    "bounds": ("at_least", "at_most", "between"),
+    "equals": ("equals",),
+    "set": ("members",),
+    "no_rows": ("no_rows",),
+}
+_WORDS = {
+    "number": "number",
+    "duration": "duration",
+    "time": "time",
+    "date": "date",
+    "text": "text",
+    "bool": "true or false",
+}
+
+
+def problems(expect: Expect, sql: str | None) -> Iterator[tuple[str, str]]:
+    """Yield what is wrong with an expectation, each as the key below `expect` (or "") and a sentence."""
+    said = [family for family, keys in _FAMILIES.items() if any(getattr(expect, key) is not None for key in keys)]
+    if len(said) != 1:
+        yield "", _count(said)
+    if "bounds" in said:
+        yield from _bounds(expect, sql)
+    elif expect.before:
+        yield "before", 'has nothing to measure; it belongs to bounds that are durations, for example at_most = "15m"'
+    if expect.members is not None:
+        yield from _members(expect.members)
+
+
+def of(expect: Expect) -> Expectation:
+    """Return the expectation that a table without problems declares."""
+    low, high = expect.between or (expect.at_least, expect.at_most)
+    return Expectation(
+        at_least=low,
+        at_most=high,
+        equals=expect.equals,
+        members=None if expect.members is None else tuple(expect.members),
+        no_rows=bool(expect.no_rows),
+        before=expect.before,
+    )
+
+
+def _count(said: list[str]) -> str:
+    if said:
+        return (
+            f"asks for several things ({' and '.join(said)}); write one of them, and a second [[assert]] for the other"
+        )
+    return "asks for nothing; write one of at_least, at_most, between, equals, set and no_rows"
+
+
+def _bounds(expect: Expect, sql: str | None) -> Iterator[tuple[str, str]]:
+    pair, single = expect.between, [bound for bound in (expect.at_least, expect.at_most) if bound]
+    key = "between" if pair is not None else "at_least" if expect.at_least else "at_most"
+    if pair is not None and single:
+        yield "between", "already says both ends; leave at_least and at_most out"
+        return
+    if pair is not None and len(pair) != 2:
+        yield "between", f"has {len(pair)} values; write the lowest and the highest, for example [0, 100]"
+        return
+    bounds = pair or single
+    if len(bounds) == 2 and (why := _why_not_pair(*bounds)):
+        yield key, why
+        return
+    yield from _ages(expect, bounds, key, sql)
+
+
+def _why_not_pair(low: Cell, high: Cell) -> str | None:
+    if low.kind != high.kind:
+        return f"compares with a {_WORDS[low.kind]} and a {_WORDS[high.kind]}; write two of the same kind"
+    if low.naive != high.naive:
+        return "compares with a time in UTC and one without an offset; give both an offset, or neither"
+    if _rank(low) > _rank(high):
+        return f"lets nothing through, {_said(low)} is more than {_said(high)}; write the lower bound first"
+    return None
+
+
+def _ages(expect: Expect, bounds: list[Cell], key: str, sql: str | None) -> Iterator[tuple[str, str]]:
+    spans = [bound for bound in bounds if bound.kind == "duration"]
+    if expect.before and not spans:
+        yield (
+            key,
+            f'is {_said(bounds[0])}, but before = "{expect.before}" asks for an age; write a duration, for example "15m"',
+        )
+    if spans and not expect.before and sql and (column := question.time_column(sql)):
+        yield (
+            "before",
+            (
+                f"is missing: {column} looks like a time, and {_said(spans[0])} does not say from when; "
+                'add before = "backup" (or "now"), or cast the answer (::interval) if it is a span of time'
+            ),
+        )
+
+
+def _members(members: list[Cell]) -> Iterator[tuple[str, str]]:
+    if not members:
+        yield "set", "is empty; write the values, or no_rows = true if nothing may come back"
+    if twice := next((cell for cell in members if members.count(cell) > 1), None):
+        yield "set", f"lists {_said(twice)} twice; write each value once"
+    if len(kinds := sorted({_WORDS[cell.kind] for cell in members})) > 1:
+        yield "set", f"mixes kinds ({', '.join(kinds)}); a column has one type, write all values in it"
+
+
+def _rank(cell: Cell) -> Any:
+    if cell.kind == "time":
+        return datetime.fromisoformat(cell.text)
+    return date.fromisoformat(cell.text) if cell.kind == "date" else Decimal(cell.text)
+
+
+def _said(cell: Cell) -> str:
+    if cell.kind == "duration":
+        return f'"{spoken(timedelta(seconds=float(cell.text)))}"'
+    return shown(cell.text) if cell.kind == "text" else cell.text

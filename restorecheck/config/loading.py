@@ -1,0 +1,94 @@
+"""config.toml and checks/*.toml, read whole: a configuration in which everything is right, or every problem at once.
+
+Reads the files that it is pointed to and writes nothing; it asks neither AWS nor a database.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from restorecheck.config import accounts, checks
+from restorecheck.config.document import Document, read
+from restorecheck.config.resolved import Config
+from restorecheck.config.shape import CheckFile, ConfigFile
+from restorecheck.errors import ConfigError
+from restorecheck.model import Check
+
+_HINT = "docs/configuration.md describes every key"
+
+
+def load(path: Path) -> Config:
+    """Return the configuration. Raises ConfigError with all problems of all files; files are named as `path` is."""
+    document = read(path, str(path), ConfigFile)
+    sources, scratches = accounts.sources(document), accounts.scratches(document)
+    accounts.apart(document)
+    world = checks.World(document, sources, scratches)
+    checks.defaults(world)
+    state, directory = _directories(document, path)
+    files = _check_files(document, directory, path) if directory else []
+    resolved = [checks.resolve(file, world) for file in files]
+    _apart(files)
+    problems = [problem for file in (document, *files) for problem in file.problems()]
+    if problems:
+        raise ConfigError(problems, _HINT)
+    return Config(
+        path=path.absolute(),
+        state=state,
+        source_accounts=tuple(sources.values()),
+        scratch_accounts=tuple(scratches.values()),
+        checks=tuple(sorted((_whole(check) for check in resolved), key=lambda check: check.name)),
+        endpoint_url=document.tree.endpoint_url,
+    )
+
+
+def _directories(document: Document[ConfigFile], path: Path) -> tuple[Path, Path | None]:
+    """Return the directories of state and checks, the latter as `path` is given; None if it is not known."""
+    state = path.parent / (document.tree.state or "state")
+    directory = path.parent / (document.tree.checks or "checks")
+    if document.unclear("checks"):
+        return state, None
+    one, other = state.resolve(), directory.resolve()
+    if one.is_relative_to(other) or other.is_relative_to(one):
+        document.wrong(
+            ("state",),
+            "and checks must not lie in one another, because restorecheck writes into the one and you into the other; "
+            'write for example state = "state" and checks = "checks"',
+        )
+    elif one.exists() and not one.is_dir():
+        document.wrong(("state",), "is a file; write the name of a directory, which is made when it is needed")
+    return one, directory
+
+
+def _check_files(document: Document[ConfigFile], directory: Path, path: Path) -> list[Document[CheckFile]]:
+    shown = document.tree.checks or "checks"
+    if not directory.is_dir():
+        document.wrong(
+            ("checks",), f"{shown} is not a directory; make {directory} and put one file for each check into it"
+        )
+        return []
+    found = sorted(directory.rglob("*.toml"))
+    for deeper in (file for file in found if file.parent != directory):
+        document.wrong(
+            ("checks",),
+            f"{deeper.relative_to(path.parent)} lies deeper than checks are read; move it into {shown}, or rename it",
+        )
+    files = [file for file in found if file.parent == directory]
+    if not files:
+        document.wrong(("checks",), f"{shown} holds no check; add a file such as {directory / 'orders-db.toml'}")
+    return [read(file, str(file), CheckFile) for file in files]
+
+
+def _apart(files: list[Document[CheckFile]]) -> None:
+    """Complain about names that two checks have."""
+    seen: dict[str, str] = {}
+    for file in files:
+        name = file.tree.check.name if file.tree.check else None
+        if name and (first := seen.setdefault(name, file.shown)) != file.shown:
+            file.wrong(("check", "name"), f"{name} is already the check in {first}; write another name")
+
+
+def _whole(check: Check | None) -> Check:
+    """Refuse to lose a check: a rule that drops one without a complaint is a bug, and the check would never run."""
+    if check is None:
+        raise AssertionError("a check is incomplete, but nothing was said about it")
+    return check

@@ -1,0 +1,44 @@
+"""What a kind of database must be able to do: be prepared, be knocked at, be asked. One module per engine.
+
+All calls open a connection of their own and close it; nothing survives a call, and no password is kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Protocol
+
+from restorecheck.model import Answer, Assertion
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """Where to connect and as whom. Lives inside one step only and is never recorded; its repr hides the password."""
+
+    host: str
+    port: int
+    user: str
+    password: str = field(repr=False)
+    database: str
+
+
+class Database(Protocol):
+    """A restored server, seen by a run."""
+
+    def prepare(self, master: Login, reader: Login) -> None:
+        """Make, or adopt, the read-only role of this copy. The only write that a run does in a restored database.
+
+        Raises QueryError: `database-unreachable` and `login-failed` (both retryable), `tls`.
+        """
+
+    def knock(self, reader: Login) -> str:
+        """Return the server's version once a query answers. Raises QueryError as `prepare` does."""
+
+    def ask(self, reader: Login, assertions: Sequence[Assertion], salt: str, within: timedelta) -> tuple[Answer, ...]:
+        """Ask every question, each in a session of its own, and return one answer for each, in order.
+
+        Never raises for what a server answers: an error is an Answer with `error` and `kind`. `within` bounds the
+        whole; what is not asked by then is answered with kind `timeout`. `salt` makes the digests of this run.
+        """

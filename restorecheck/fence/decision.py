@@ -1,0 +1,225 @@
+"""May this call be made? What is asked for, what was described and the permit of one run → a reason, or None.
+
+Unknown means no: a fact that could not be established (a missing tag list, a creation time that AWS left out) refuses.
+Nothing here talks to AWS, and nothing here may ever be loosened by configuration.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal
+
+from restorecheck.fence.table import Role
+from restorecheck.schedule import PREFIX, check_of, scratch_name, time_of
+
+TAG_MANAGED = "restorecheck:managed"
+TAG_RUN = "restorecheck:run"
+TAG_RESOURCE = "restorecheck:resource"
+"""Names the ARN that carries it. RDS copies a source's tags onto what is restored from it, so a bare ownership tag
+spreads to databases that are not ours; one that names its resource does not. [RDS API, Tags of the restore calls]"""
+TAG_EXPIRES = "restorecheck:expires"
+TAG_CHECK = "restorecheck:check"
+
+CLOCK_SKEW = timedelta(minutes=5)
+"""How far AWS's clock and ours may differ when a resource must be younger than its run."""
+
+BEING_MADE = frozenset({"creating", "copying", "pending"})
+"""Statuses in which AWS leaves the creation time out, because there is none yet."""
+
+ResourceKind = Literal["db", "snapshot"]
+
+
+@dataclass(frozen=True, slots=True)
+class Permit:
+    """What one run, or one sweep, may touch. Accounts as configured; it never crosses its region."""
+
+    source_accounts: frozenset[str]
+    scratch_accounts: frozenset[str]
+    source_account: str
+    scratch_account: str
+    region: str
+    began: datetime
+    expires: datetime
+    run_id: str = ""  # empty: a sweep, which may touch only what has expired by `began`
+    check: str = ""
+    partition: str = "aws"
+    borrowed: str = ""  # a manual snapshot of the source's owner, which this run may share and unshare, nothing else
+    instance: str = ""  # the instance whose backups are tested
+
+    def arn(self, kind: ResourceKind, account: str, name: str) -> str:
+        """Return the ARN that a resource of this name has or will have."""
+        return f"arn:{self.partition}:rds:{self.region}:{account}:{kind}:{name}"
+
+    def tags(self, kind: ResourceKind, account: str) -> list[dict[str, str]]:
+        """Return the tags that a resource of this run must carry from the moment it exists."""
+        return [
+            {"Key": TAG_MANAGED, "Value": "true"},
+            {"Key": TAG_RUN, "Value": self.run_id},
+            {"Key": TAG_CHECK, "Value": self.check},
+            {"Key": TAG_RESOURCE, "Value": self.arn(kind, account, scratch_name(self.run_id))},
+            {"Key": TAG_EXPIRES, "Value": self.expires.astimezone(UTC).isoformat(timespec="seconds")},
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One resource as AWS described it just now. None means that AWS did not say."""
+
+    kind: ResourceKind
+    account: str
+    name: str
+    arn: str | None
+    tags: Mapping[str, str] | None
+    status: str | None
+    created: datetime | None
+    deletion_protection: bool | None = None  # instances only
+    replicas: int | None = None  # instances only
+    snapshot_type: str | None = None  # snapshots only
+    instance: str | None = None  # snapshots only: of which instance
+
+
+def why_not(target: Target, permit: Permit) -> str | None:
+    """Return why this run (or sweep) may not change or delete this target, or None if it may."""
+    return (
+        _why_not_account(target, permit)
+        or _why_not_identity(target, permit)
+        or _why_not_age(target, permit)
+        or (_why_not_instance(target) if target.kind == "db" else _why_not_snapshot(target))
+    )
+
+
+def _why_not_account(target: Target, permit: Permit) -> str | None:
+    if not permit.scratch_accounts or not permit.source_accounts:
+        return "the lists of source and scratch accounts must both be known"
+    if permit.scratch_accounts & permit.source_accounts:
+        return "an account is configured both as source and as scratch"
+    if target.account == permit.scratch_account and target.account in permit.scratch_accounts:
+        return None
+    in_source = target.account == permit.source_account and target.account in permit.source_accounts
+    if in_source and target.kind == "snapshot":  # our own copies; an instance of a source account is never a target
+        return None
+    return f"account {target.account or '?'} is not one in which this run may do this"
+
+
+def _why_not_identity(target: Target, permit: Permit) -> str | None:
+    if not target.name.startswith(PREFIX):
+        return f"its name does not begin with {PREFIX}"
+    if target.tags is None:
+        return "its tags are not known"
+    if target.arn != permit.arn(target.kind, target.account, target.name):
+        return f"its ARN is {target.arn or 'not known'}, not the one that belongs to its name, account and region"
+    if target.tags.get(TAG_MANAGED) != "true":
+        return f"it does not carry the tag {TAG_MANAGED}"
+    if target.tags.get(TAG_RESOURCE) != target.arn:
+        return f"its tag {TAG_RESOURCE} does not name it: the tags were copied from something else"
+    run = target.tags.get(TAG_RUN, "")
+    if target.name != scratch_name(run):
+        return "its name is not the one that its run gives"
+    if permit.run_id and run != permit.run_id:
+        return f"it belongs to the run {run}, not to {permit.run_id}"
+    if not permit.run_id and check_of(run) is None:
+        return f"its tag {TAG_RUN} is not a run id"
+    return None
+
+
+def _why_not_age(target: Target, permit: Permit) -> str | None:
+    began = permit.began
+    if not permit.run_id:  # a sweep: only what has expired, and the run id says when its run began at the earliest
+        tags = target.tags or {}
+        expires = _time(tags.get(TAG_EXPIRES, ""))
+        if expires is None:
+            return f"its tag {TAG_EXPIRES} is not a time"
+        if expires > permit.began:
+            return f"its lease runs until {expires:%Y-%m-%d %H:%M} UTC"
+        began = time_of(tags.get(TAG_RUN, "")) or permit.began
+    if target.created is None:
+        return None if target.status in BEING_MADE else "AWS does not say when it was created"
+    if target.created < began - CLOCK_SKEW:
+        return "it is older than the run"
+    return None
+
+
+def _why_not_instance(target: Target) -> str | None:
+    if target.deletion_protection is not False:
+        return "deletion protection is not known to be off"
+    if target.replicas != 0:
+        return "it has, or may have, read replicas"
+    return None
+
+
+def _why_not_snapshot(target: Target) -> str | None:
+    return None if target.snapshot_type == "manual" else "it is not a manual snapshot"
+
+
+def _time(text: str) -> datetime | None:
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return found if found.tzinfo else None
+
+
+# --- what the parameters of a call may say -------------------------------------------------------------------
+
+
+def why_not_create(operation: str, params: Mapping[str, Any], role: Role, permit: Permit) -> str | None:
+    """Return why a call that makes something may not be sent, or None. Only the run's own name and tags are allowed."""
+    restores = operation == "RestoreDBInstanceFromDBSnapshot"
+    account = permit.scratch_account if role is Role.SCRATCH else permit.source_account
+    name = params.get("DBInstanceIdentifier" if restores else "TargetDBSnapshotIdentifier")
+    if not permit.run_id:
+        return "a sweep makes nothing"
+    if name != scratch_name(permit.run_id):
+        return f"it would be named {name!r}, not {scratch_name(permit.run_id)!r}"
+    if params.get("Tags") != permit.tags("db" if restores else "snapshot", account):
+        return "it would not carry exactly this run's tags"
+    if restores:
+        return _why_not_restore(params)
+    if params.get("CopyTags") is not False:
+        return "CopyTags must be False, or the source's tags come along"
+    return None
+
+
+def _why_not_restore(params: Mapping[str, Any]) -> str | None:
+    for name in ("PubliclyAccessible", "DeletionProtection", "CopyTagsToSnapshot"):
+        if params.get(name) is not False:
+            return f"{name} must be False, not left out"
+    if not params.get("DBSubnetGroupName") or not params.get("VpcSecurityGroupIds"):
+        return "it would be placed in a default subnet group or security group"
+    if params.get("BackupRetentionPeriod") != 0:
+        return "BackupRetentionPeriod must be 0, or automated backups of the copy are left behind"
+    return None
+
+
+def why_not_params(operation: str, params: Mapping[str, Any], permit: Permit) -> str | None:
+    """Return why a call that changes or deletes something may not be sent as it is, whatever its target; or None."""
+    if operation == "ModifyDBInstance":
+        more = set(params) - {"DBInstanceIdentifier", "MasterUserPassword", "ApplyImmediately"}
+        return f"it would change {', '.join(sorted(more))}" if more else None
+    if operation == "ModifyDBSnapshotAttribute":
+        values = [*params.get("ValuesToAdd", ()), *params.get("ValuesToRemove", ())]
+        if params.get("AttributeName") != "restore" or values != [permit.scratch_account]:
+            return "a snapshot may be shared with the scratch account alone"
+        return None
+    if operation == "DeleteDBInstance":
+        exact = {"SkipFinalSnapshot": True, "DeleteAutomatedBackups": True}
+        wrong = [n for n, v in exact.items() if params.get(n) is not v]
+        return f"{' and '.join(wrong)} must be True, or the delete leaves something behind" if wrong else None
+    return None
+
+
+def why_not_borrow(target: Target, permit: Permit) -> str | None:
+    """Return why this run may not share, or unshare, a manual snapshot that is not its own; or None if it may."""
+    if not permit.borrowed or target.name != permit.borrowed:
+        return "it is neither this run's nor the recovery point that this run picked"
+    if target.account != permit.source_account or target.account not in permit.source_accounts:
+        return "it is not in the source account"
+    if target.arn != permit.arn("snapshot", target.account, target.name):
+        return "its ARN is not the one that belongs to its name"
+    if target.snapshot_type != "manual":
+        return "only a manual snapshot can be shared"
+    if not permit.instance or target.instance != permit.instance:
+        return "it is not a snapshot of the instance whose backups are tested"
+    return None

@@ -1,0 +1,71 @@
+"""Every AWS operation that restorecheck may ever call, by the role that calls it. What is not here is refused.
+
+The guard enforces this table and the IAM policies are made from it, so a new call begins here. There is no call that
+turns deletion protection off, none that removes tags, none that writes to an instance or cluster of a source account.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Role(StrEnum):
+    """In whose name a call is made."""
+
+    BASE = "base"  # the identity that the process starts with
+    SOURCE = "source"
+    SCRATCH = "scratch"
+
+
+class Effect(StrEnum):
+    """What a call does, and so how it is guarded."""
+
+    READ = "read"  # passes
+    CREATE = "create"  # its parameters must name and tag this run's resource
+    TOUCH = "touch"  # its target is described first and must be this run's
+    DESTROY = "destroy"  # as TOUCH, and must not be able to take more with it
+
+
+TABLE: dict[Role, dict[str, dict[str, Effect]]] = {
+    Role.BASE: {
+        "sts": {"AssumeRole": Effect.READ, "GetCallerIdentity": Effect.READ},
+    },
+    Role.SOURCE: {
+        "sts": {"GetCallerIdentity": Effect.READ},
+        "kms": {"DescribeKey": Effect.READ},
+        "rds": {
+            "DescribeDBSnapshots": Effect.READ,
+            "DescribeDBSnapshotAttributes": Effect.READ,
+            "CopyDBSnapshot": Effect.CREATE,
+            "ModifyDBSnapshotAttribute": Effect.TOUCH,
+            "DeleteDBSnapshot": Effect.DESTROY,
+        },
+    },
+    Role.SCRATCH: {
+        "sts": {"GetCallerIdentity": Effect.READ},
+        "kms": {"DescribeKey": Effect.READ},
+        "ec2": {
+            "DescribeSubnets": Effect.READ,
+            "DescribeRouteTables": Effect.READ,
+            "DescribeSecurityGroups": Effect.READ,
+        },
+        "rds": {
+            "DescribeAccountAttributes": Effect.READ,
+            "DescribeDBEngineVersions": Effect.READ,
+            "DescribeDBInstances": Effect.READ,
+            "DescribeDBSnapshots": Effect.READ,
+            "DescribeDBSubnetGroups": Effect.READ,
+            "DescribeOrderableDBInstanceOptions": Effect.READ,
+            "CopyDBSnapshot": Effect.CREATE,
+            "RestoreDBInstanceFromDBSnapshot": Effect.CREATE,
+            "ModifyDBInstance": Effect.TOUCH,
+            "DeleteDBInstance": Effect.DESTROY,
+            "DeleteDBSnapshot": Effect.DESTROY,
+        },
+    },
+}
+
+
+def effect_of(role: Role, service: str, operation: str) -> Effect | None:
+    """Return what a call does, or None if this role may not make it."""
+    return TABLE[role].get(service, {}).get(operation)

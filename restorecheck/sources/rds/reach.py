@@ -1,0 +1,175 @@
+"""What one run of an RDS check can see and call in its two accounts. Describes and signs, decides nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from restorecheck.databases.interface import Database, Login
+from restorecheck.errors import AwsError, QueryError
+from restorecheck.fence import TAG_RESOURCE, TAG_RUN, Fence, Hand, Permit, Role
+from restorecheck.model import Plan, RecoveryPoint, SnapshotKind
+from restorecheck.passwords import Passwords
+from restorecheck.schedule import scratch_name
+
+READER = "restorecheck_reader_"
+"""The read-only role of a copy is READER + a few letters of the run, so that no role in the backup has its name."""
+
+Described = dict[str, Any]
+Side = Literal["source", "scratch"]
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What an RDS source works with; given by the composition root."""
+
+    fence: Fence
+    database: Database
+    passwords: Passwords
+    now: Callable[[], datetime]
+
+
+class Reach:
+    """The two accounts of one plan, through the fence. Names everything that the run makes."""
+
+    def __init__(self, plan: Plan, world: World) -> None:
+        self.plan, self.check, self.world = plan, plan.check, world
+        self.source, self.placement, self.limits = plan.check.source, plan.check.placement, plan.check.limits
+        self.name = scratch_name(plan.run_id)
+        """The id of everything that this run makes: the copy on either side, and the instance."""
+        self._hands: dict[tuple[Side, str], Hand] = {}
+
+    # --- which way a point goes: decided by the point alone, so that a replay goes the same way ------------------
+
+    @staticmethod
+    def exports(point: RecoveryPoint) -> bool:
+        """Say whether the source account needs a manual copy first: only that can be shared."""
+        if point.kind is SnapshotKind.SHARED:
+            return False
+        return point.kind in {SnapshotKind.AUTOMATED, SnapshotKind.AWSBACKUP} or point.default_key
+
+    @classmethod
+    def borrows(cls, point: RecoveryPoint) -> bool:
+        """Say whether the owner's own manual snapshot is shared for the time of the run."""
+        return point.kind is SnapshotKind.MANUAL and not cls.exports(point) and not point.shared_already
+
+    def shareable(self, point: RecoveryPoint) -> str:
+        """Return the id, in the source account, of the snapshot that the scratch account reads."""
+        return self.name if self.exports(point) else point.arn.split(":snapshot:")[-1]
+
+    def shared_arn(self, point: RecoveryPoint) -> str:
+        """Return the ARN by which the scratch account reads it."""
+        return self.permit().arn("snapshot", self.source.account, self.shareable(point))
+
+    # --- calls -----------------------------------------------------------------------------------------------------
+
+    def permit(self, borrowed: str = "") -> Permit:
+        """Return what this run may touch."""
+        return self.world.fence.permit(
+            source_account=self.source.account,
+            scratch_account=self.placement.account,
+            region=self.source.region,
+            began=self.plan.now,
+            expires=self.plan.now + self.limits.lease,
+            run_id=self.plan.run_id,
+            check=self.check.name,
+            borrowed=borrowed,
+            instance=self.source.instance,
+        )
+
+    def hand(self, side: Side, borrowed: str = "") -> Hand:
+        """Return the guarded role on one side; `borrowed` is the owner's snapshot that it may share and unshare."""
+        if (side, borrowed) not in self._hands:
+            account = self.source.account if side == "source" else self.placement.account
+            permit = self.permit(borrowed)
+            self._hands[side, borrowed] = self.world.fence.hand(Role(side), account, self.source.region, permit)
+        return self._hands[side, borrowed]
+
+    def sharing_hand(self, point: RecoveryPoint) -> Hand:
+        """Return the source role with leave to share the snapshot that this point is shared by."""
+        return self.hand("source", self.shareable(point) if self.borrows(point) else "")
+
+    def tags(self, kind: Literal["db", "snapshot"], side: Side) -> list[dict[str, str]]:
+        """Return the tags that what is made on this side must carry."""
+        return self.permit().tags(kind, self.hand(side).account)
+
+    # --- looking ---------------------------------------------------------------------------------------------------
+
+    def instance(self) -> Described | None:
+        """Describe the scratch instance, or return None if AWS knows none."""
+        return _first(self.hand("scratch"), "DescribeDBInstances", "DBInstances", DBInstanceIdentifier=self.name)
+
+    def snapshot(self, side: Side) -> Described | None:
+        """Describe this run's copy on one side, or return None."""
+        return _first(self.hand(side), "DescribeDBSnapshots", "DBSnapshots", DBSnapshotIdentifier=self.name)
+
+    def manual_snapshots(self, side: Side) -> Iterator[Described]:
+        """List every manual snapshot on one side."""
+        return self.hand(side).pages("rds", "DescribeDBSnapshots", "DBSnapshots", SnapshotType="manual")
+
+    def shared(self, snapshot: str) -> bool:
+        """Say whether a snapshot of the source account is shared with the scratch account."""
+        answer = self.hand("source").call("rds", "DescribeDBSnapshotAttributes", DBSnapshotIdentifier=snapshot)
+        attributes = answer["DBSnapshotAttributesResult"]["DBSnapshotAttributes"]
+        values = [v for a in attributes if a["AttributeName"] == "restore" for v in a.get("AttributeValues", [])]
+        return self.placement.account in values
+
+    def ours(self, described: Described | None) -> bool:
+        """Say whether this run made it. The fence decides again, by more, before anything is changed."""
+        if described is None:
+            return False
+        tags = self.tags_of(described)
+        arn = described.get("DBInstanceArn") if "DBInstanceArn" in described else described.get("DBSnapshotArn")
+        return tags.get(TAG_RUN) == self.plan.run_id and tags.get(TAG_RESOURCE) == arn
+
+    @staticmethod
+    def tags_of(described: Described) -> dict[str, str]:
+        """Return the tags in a describe answer."""
+        return {tag["Key"]: tag["Value"] for tag in described.get("TagList") or []}
+
+    # --- logging in ------------------------------------------------------------------------------------------------
+
+    def password(self, user: str) -> str:
+        """Return the password of a user of this run's copy."""
+        return self.world.passwords.of(self.plan.run_id, user)
+
+    def login(self, instance: Described, user: str = "") -> Login:
+        """Return how to log in to the copy: as its read-only role, unless a user is named."""
+        endpoint = instance.get("Endpoint")
+        if not endpoint:
+            raise QueryError(f"the instance {self.name} has no endpoint yet", retryable=True)
+        user = user or READER + self.world.passwords.salt(self.plan.run_id)[:8]
+        return Login(endpoint["Address"], endpoint["Port"], user, self.password(user), self.source.database)
+
+
+class ImaginedReach(Reach):
+    """A Reach in which this run's copies and instance seem to exist, so that plan mode reaches every call."""
+
+    def instance(self) -> Described:
+        """Return the instance that the run would make."""
+        tags = self.tags("db", "scratch")
+        arn = self.permit().arn("db", self.placement.account, self.name)
+        return {"DBInstanceIdentifier": self.name, "DBInstanceArn": arn, "TagList": tags}
+
+    def snapshot(self, side: Side) -> Described:
+        """Return the copy that the run would make on one side."""
+        account = self.source.account if side == "source" else self.placement.account
+        arn = self.permit().arn("snapshot", account, self.name)
+        return {"DBSnapshotIdentifier": self.name, "DBSnapshotArn": arn, "TagList": self.tags("snapshot", side)}
+
+
+def _first(hand: Hand, operation: str, key: str, **params: str) -> Described | None:
+    try:
+        found: list[Described] = hand.call("rds", operation, **params)[key]
+    except AwsError as e:
+        tolerate(e, "DBInstanceNotFound", "DBSnapshotNotFound")
+        return None
+    return found[0] if found else None
+
+
+def tolerate(error: AwsError, *codes: str) -> None:
+    """Raise the error again unless its code is one of these."""
+    if error.code not in codes:
+        raise error

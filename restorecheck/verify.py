@@ -1,0 +1,184 @@
+"""The one workflow: find a recovery point, restore it, ask it, judge, tear down, prove that nothing is left, tell.
+
+It is replayed from records after a crash, so it decides only from what its steps returned: outside a step there is no
+clock, no random, no environment. There is no `finally` and no `with` around the steps: on an engine whose waits unwind
+the stack, a teardown in `finally` deleted the database at the first wait. The teardown is the next straight line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Protocol
+
+from restorecheck.assertions import judge_all, objectives, verdict
+from restorecheck.durable import Durable
+from restorecheck.errors import StepFailedError
+from restorecheck.failures import kind
+from restorecheck.model import (
+    Answers,
+    Failure,
+    Finding,
+    Leftover,
+    Plan,
+    RecoveryPoint,
+    Report,
+    Verdict,
+)
+from restorecheck.schedule import check_of
+from restorecheck.sources.interface import Source, Stage
+
+WAIT = ": wait"
+"""Every stage is two recorded steps: `name` begins it, `name: wait` looks until it is done."""
+
+TRIES = 5
+"""How often a step that calls AWS is tried when the error says that trying again may help."""
+
+
+class Ports(Protocol):
+    """What the workflow needs of the world."""
+
+    def plan(self, run_id: str) -> Plan:
+        """Resolve the check of this run and take the time. Raises RestorecheckError `config`."""
+
+    def source(self, plan: Plan) -> Source:
+        """Return the source of a plan. Must not talk to anybody yet."""
+
+    def salt(self, run_id: str) -> str:
+        """Return the salt of this run's digests."""
+
+    def record(self, report: Report) -> None:
+        """Keep the report; the same run again replaces it."""
+
+
+def verify(durable: Durable, ports: Ports) -> Report:
+    """Run one check once and return its proof. Never raises for anything that AWS, the backup or a check can do."""
+    try:
+        plan = durable.step("plan", lambda: ports.plan(durable.run_id), of=Plan)
+    except StepFailedError as e:
+        return _recorded(durable, ports, _unplanned(durable, e))
+
+    source = ports.source(plan)
+    point: RecoveryPoint | None = None
+    findings: tuple[Finding, ...] = ()
+    failure: Failure | None = None
+    try:
+        point = durable.step("find", source.find, of=RecoveryPoint, attempts=TRIES)
+        for stage in source.stages(point):
+            _through(durable, stage, plan, heed_cancel=True)
+        answers = durable.step("examine", lambda: source.examine(point), of=Answers, attempts=2)
+        findings = judge_all(plan.check, answers, point, ports.salt(plan.run_id))
+    except StepFailedError as e:
+        failure = _failure(e)
+
+    lost: list[StepFailedError] = []
+    if point is not None:  # before that, nothing was made
+        for stage in source.teardown(point):
+            try:
+                _through(durable, stage, plan, heed_cancel=False)
+            except StepFailedError as e:
+                lost.append(e)
+    leaked, unseen = _leftovers(durable, source)
+
+    report = _concluded(durable, plan, point, findings, failure, lost=lost, leaked=leaked, unseen=unseen)
+    return _recorded(durable, ports, report)
+
+
+def _through(durable: Durable, stage: Stage, plan: Plan, *, heed_cancel: bool) -> None:
+    durable.step(stage.name, stage.begin, of=type(None), attempts=TRIES)
+    durable.until(
+        stage.name + WAIT, stage.look, every=plan.check.limits.poll, at_most=stage.at_most, heed_cancel=heed_cancel
+    )
+
+
+def _leftovers(durable: Durable, source: Source) -> tuple[tuple[Leftover, ...], StepFailedError | None]:
+    """Return what is left, and why we could not look if we could not."""
+    try:
+        return durable.step("prove", lambda: tuple(source.leftovers()), of=tuple[Leftover, ...], attempts=TRIES), None
+    except StepFailedError as e:
+        return (), e
+
+
+def _recorded(durable: Durable, ports: Ports, report: Report) -> Report:
+    """Keep the report. One that cannot be kept is still a proof: it is returned, and says so."""
+    try:
+        durable.step("record", lambda: ports.record(report), of=type(None), attempts=TRIES)
+    except StepFailedError as e:
+        return replace(report, notes=(*report.notes, f"record: {e.message}"))
+    return report
+
+
+# --- conclusions: pure -------------------------------------------------------------------------------------------
+
+
+def _failure(e: StepFailedError) -> Failure:
+    return Failure(e.kind, e.step.removesuffix(WAIT), e.message, e.hint or kind(e.kind).hint)
+
+
+def _unplanned(durable: Durable, e: StepFailedError) -> Report:
+    at = durable.phases[-1].ended
+    return Report(
+        run_id=durable.run_id,
+        check=check_of(durable.run_id) or durable.run_id,
+        verdict=Verdict.UNPROVEN,
+        started=durable.phases[0].started,
+        ended=at,
+        failure=_failure(e),
+        phases=durable.phases,
+    )
+
+
+def _concluded(
+    durable: Durable,
+    plan: Plan,
+    point: RecoveryPoint | None,
+    findings: tuple[Finding, ...],
+    failure: Failure | None,
+    *,
+    lost: Sequence[StepFailedError],
+    leaked: tuple[Leftover, ...],
+    unseen: StepFailedError | None,
+) -> Report:
+    """Put the proof together. A run that could not prove that nothing is left is not `passed`."""
+    age = (plan.now - point.newest).total_seconds() if point else None
+    seconds = _restore_seconds(durable)
+    judged = (*findings, *objectives(plan.check, age, seconds))
+    if failure is None:
+        outcome, failure = verdict(judged, restores=plan.check.restores)
+    else:
+        outcome = kind(failure.kind).verdict
+        stale = verdict(objectives(plan.check, age, None), restores=True)
+        if outcome is Verdict.UNPROVEN and stale[0] is Verdict.BROKEN:  # a backup that is too old is so all the same
+            outcome, failure = stale
+    if unseen is not None and outcome is Verdict.PASSED:
+        outcome = Verdict.UNPROVEN
+        failure = Failure("not-proven-gone", unseen.step, unseen.message, kind("not-proven-gone").hint)
+    return Report(
+        run_id=plan.run_id,
+        check=plan.check.name,
+        verdict=outcome,
+        started=plan.now,
+        ended=durable.phases[-1].ended,
+        failure=failure,
+        point=point,
+        findings=judged,
+        phases=durable.phases,
+        leaked=leaked,
+        rpo_seconds=plan.check.rpo.total_seconds(),
+        rto_seconds=plan.check.rto.total_seconds(),
+        point_age_seconds=age,
+        restore_seconds=seconds,
+        refused=any(e.kind == "refused" for e in (failure, *lost, unseen) if e is not None),
+        notes=tuple(f"{e.step}: {e.message}" for e in lost),
+    )
+
+
+def _restore_seconds(durable: Durable) -> float | None:
+    """Return the time from the first call that made something to the first answered query, if there was one."""
+    ends: dict[str, datetime] = {p.name: p.ended for p in durable.phases}
+    answered = next((p.ended for p in durable.phases if p.name == "open" + WAIT), None)
+    found = ends.get("find")
+    if answered is None or found is None or "examine" not in ends:  # `open: wait` is recorded also when it failed
+        return None
+    return (answered - found).total_seconds()

