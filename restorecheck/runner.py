@@ -32,8 +32,8 @@ from restorecheck.verify import verify
 def fence_of(config: Config, mode: Mode = Mode.ACT) -> Fence:
     """Return the fence around the configured accounts."""
     return Fence(
-        {a.id: Entrance(a.id, a.role, a.external_id) for a in config.source_accounts},
-        {a.id: Entrance(a.id, a.role, a.external_id) for a in config.scratch_accounts},
+        {a.id: Entrance(a.id, a.role, a.external_id or "") for a in config.source_accounts},
+        {a.id: Entrance(a.id, a.role, a.external_id or "") for a in config.scratch_accounts},
         endpoint_url=config.endpoint_url,
         mode=mode,
     )
@@ -107,13 +107,17 @@ class Runner:
             for lock in locks:
                 lock.close()
 
+    def close(self) -> None:
+        """Give the store's connections back."""
+        self.store.close()
+
     def _side_by_side(self, engine: DbosEngine, checks: Iterable[Check]) -> Iterable[list[Report]]:
         pools: dict[str, ThreadPoolExecutor] = {}
         futures: list[Future[list[Report]]] = []
         for check in checks:
             account = check.placement.account
             if account not in pools:
-                limit = next(a.instances for a in self.config.scratch_accounts if a.id == account)
+                limit = self.config.scratch_account(account).instances
                 pools[account] = ThreadPoolExecutor(limit, thread_name_prefix=f"scratch-{account}")
             futures.append(pools[account].submit(self._one, engine, check))
         for future in as_completed(futures):

@@ -21,6 +21,7 @@ from restorecheck.model import (
     Failure,
     Finding,
     Leftover,
+    Outcome,
     Plan,
     RecoveryPoint,
     Report,
@@ -28,6 +29,9 @@ from restorecheck.model import (
 )
 from restorecheck.schedule import check_of
 from restorecheck.sources.interface import Source, Stage
+
+_MEASURED = frozenset({Outcome.PASS, Outcome.FAIL})
+"""Of a run that broke off, only the objectives that were measured are worth a finding."""
 
 WAIT = ": wait"
 """Every stage is two recorded steps: `name` begins it, `name: wait` looks until it is done."""
@@ -143,7 +147,10 @@ def _concluded(
     """Put the proof together. A run that could not prove that nothing is left is not `passed`."""
     age = (plan.now - point.newest).total_seconds() if point else None
     seconds = _restore_seconds(durable)
-    judged = (*findings, *objectives(plan.check, age, seconds))
+    judged = (
+        *findings,
+        *(f for f in objectives(plan.check, age, seconds) if failure is None or f.outcome in _MEASURED),
+    )
     if failure is None:
         outcome, failure = verdict(judged, restores=plan.check.restores)
     else:

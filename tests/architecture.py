@@ -67,7 +67,7 @@ def load(top: Path) -> list[Module]:
 def imports(module: Module, known: frozenset[str]) -> Iterator[Import]:
     """Return everything that a module imports, wherever in it. `known` are the names of all modules of the package."""
     for node in ast.walk(module.tree):
-        for full in _targets(node, module, known):
+        for full in _targets(node, module):
             top, _, rest = full.partition(".")
             line = getattr(node, "lineno", 0)
             if top == PACKAGE:
@@ -76,7 +76,7 @@ def imports(module: Module, known: frozenset[str]) -> Iterator[Import]:
                 yield Import(module, line, top, ours=False)
 
 
-def _targets(node: ast.AST, module: Module, known: frozenset[str]) -> Iterator[str]:
+def _targets(node: ast.AST, module: Module) -> Iterator[str]:
     if isinstance(node, ast.Import):
         yield from (alias.name for alias in node.names)
     elif isinstance(node, ast.ImportFrom):
@@ -124,19 +124,17 @@ def forbidden_imports(modules: Iterable[Module], table: Mapping[str, Room]) -> l
     found = []
     for module in modules:
         here = room_of(module.name, table)
-        if here is None:
-            if module.name:
-                found.append(f"{module.file}:1: no entry of the import table covers {module.name}")
-            here, allowed = "", room()
-        else:
-            allowed = table[here]
+        if here is None and module.name:
+            found.append(f"{module.file}:1: no entry of the import table covers {module.name}")
+            continue
+        allowed = table[here] if here else room()
         for one in imports(module, known):
             there = (room_of(one.name, table) or one.name) if one.ours else one.name
             names = allowed.ours if one.ours else allowed.theirs
             inside = one.ours and there in {"", here}
             if not inside and there not in names and ANYTHING not in names:
                 found.append(f"{module.file}:{one.line}: {here or PACKAGE} may not import {there}")
-    return found
+    return list(dict.fromkeys(found))  # one line may import several names of one module
 
 
 def stale_entries(modules: Iterable[Module], table: Mapping[str, Room]) -> list[str]:
@@ -249,7 +247,7 @@ def unreplayable(module: Module) -> list[str]:
             wrong = "catches more than StepFailedError"
         elif isinstance(node, ast.Attribute) and node.attr in {"now", "utcnow", "today"} and _reads_clock(node):
             wrong = "reads the clock outside a step"
-        elif unsteady := UNSTEADY & {name.partition(".")[0] for name in _targets(node, module, frozenset())}:
+        elif unsteady := UNSTEADY & {name.partition(".")[0] for name in _targets(node, module)}:
             wrong = f"imports {', '.join(sorted(unsteady))}: what it gives differs on replay"
         if wrong:
             found.append(f"{module.file}:{getattr(node, 'lineno', 0)}: {wrong}")

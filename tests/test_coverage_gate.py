@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from coverage_gate import GATES, Gate, count, judge, main, percent
+from coverage_gate import GATES, WIDTH, Gate, count, judge, main, percent
 
 JUNIT = (
     '<testsuites><testsuite name="pytest" tests="{tests}" failures="{failures}" errors="0" skipped="1"/></testsuites>'
@@ -87,3 +87,9 @@ def test_counts_are_read_from_every_suite(tmp_path: Path) -> None:
     (tmp_path / "t.xml").write_text(JUNIT.format(tests=9, failures=3))
     counts = count(tmp_path / "t.xml")
     assert (counts.passed, counts.failed, counts.skipped) == (5, 3, 1)
+
+
+def test_what_is_not_reached_at_all_is_named_in_one_short_line() -> None:
+    lines, _ = judge({"restorecheck/fence/a.py": measured(900, 0)}, [Gate("restorecheck/fence/", 100)])
+    assert max(map(len, lines)) <= WIDTH + len(", ...")
+    assert lines[1].endswith(", ...")

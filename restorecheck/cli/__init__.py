@@ -47,7 +47,7 @@ def _options(
 
 @app.command("check-config")
 def check_config(config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False) -> None:
-    """Read the configuration and every check, and report all problems at once."""
+    """Report all problems of the configuration."""
     from restorecheck.cli import declared
 
     declared.check_config(config, as_json=json)
@@ -57,7 +57,7 @@ def check_config(config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False
 def schema(
     which: Annotated[str, typer.Argument(help="`config` for config.toml, `check` for the files in checks/.")] = "check",
 ) -> None:
-    """Print the JSON Schema of a configuration file, for editors."""
+    """Print a JSON Schema, for editors."""
     from restorecheck.cli import declared
 
     declared.schema(which)
@@ -65,7 +65,10 @@ def schema(
 
 @app.command()
 def plan(check: CheckArgument, config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False) -> None:
-    """Show what a run would do: recovery point, names, every write, what it costs to hold. Sends no write."""
+    """Show what a run would do, without writing.
+
+    Recovery point, names, every write that would be sent, and what it costs to hold.
+    """
     from restorecheck.cli import planning
 
     planning.plan(check, config, as_json=json)
@@ -77,7 +80,10 @@ def run(
     config: ConfigOption = DEFAULT_CONFIG,
     json: JsonOption = False,
 ) -> None:
-    """Restore, ask, judge, tear down, now. Takes up a run of the same check that was interrupted."""
+    """Restore, ask, judge, tear down, now.
+
+    A run of the same check that was interrupted is taken up instead of beginning another.
+    """
     from restorecheck.cli import running
 
     running.run(checks, config, as_json=json)
@@ -102,7 +108,10 @@ def show(
     config: ConfigOption = DEFAULT_CONFIG,
     json: JsonOption = False,
 ) -> None:
-    """Show the proof of one run: recovery point, findings, phases with times."""
+    """Show the proof of one run.
+
+    Recovery point, findings, phases with their times.
+    """
     from restorecheck.cli import past
 
     past.show(run_id, config, as_json=json)
@@ -115,7 +124,10 @@ def sweep(
     most: Annotated[int, typer.Option("--most", min=1, help="Delete nothing if more than this would go.")] = 10,
     json: JsonOption = False,
 ) -> None:
-    """Delete scratch whose lease has run out, found by its tags in AWS. Only lists it unless --no-dry-run."""
+    """Delete scratch that outlived its lease.
+
+    Found by its tags in AWS, not by our notes. Only lists it unless --no-dry-run is given.
+    """
     from restorecheck.cli import upkeep
 
     upkeep.sweep(config, most, act=not dry_run, as_json=json)
@@ -123,7 +135,10 @@ def sweep(
 
 @app.command()
 def doctor(config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False) -> None:
-    """Look at roles, keys, placement, quotas and versions before a run does, and say what to mend."""
+    """Look for what would stop a run.
+
+    Roles, visibility, keys, placement, quotas, instance classes, engine versions; and what to mend.
+    """
     from restorecheck.cli import upkeep
 
     upkeep.doctor(config, as_json=json)
@@ -154,7 +169,7 @@ def main() -> None:
     import sys
 
     try:
-        app()
+        app(prog_name="restorecheck")
     except Exception as e:
         if os.environ.get("RESTORECHECK_TRACEBACK"):
             raise

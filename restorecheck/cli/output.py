@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +17,10 @@ from restorecheck.errors import ConfigError, RefusedError, RestorecheckError
 from restorecheck.failures import kind as failure_kind
 from restorecheck.model import Verdict
 
-out = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+WIDTH = 118
+"""Columns of a table that goes to a file or a pipe."""
+
+out = Console(highlight=False, width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else WIDTH)
 err = Console(stderr=True, highlight=False)
 
 

@@ -9,7 +9,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from restorecheck.assertions import PHASE
 from restorecheck.cli import human
+from restorecheck.failures import kind
 from restorecheck.model import Finding, Outcome, Report, Verdict
 
 _COLOURS = {Verdict.PASSED: "green", Verdict.BROKEN: "bold red", Verdict.UNPROVEN: "yellow"}
@@ -44,13 +46,26 @@ def _against(seconds: float | None, objective: float, words: str) -> Text:
 def why(report: Report) -> str:
     """Return in plain words why a run is not green; empty if it is."""
     parts = []
-    if report.failure:
+    if report.failure and report.failure.phase == PHASE:
         parts.append(report.failure.message)
+    elif report.failure:
+        parts.append(f"{kind(report.failure.kind).meaning} ({report.failure.phase})")
     warned = [f.message for f in report.findings if f.outcome is Outcome.WARN]
     parts += [f"warning: {message}" for message in warned]
     if report.leaked:
         parts.append(f"LEAKED: {', '.join(left.arn.split(':', 5)[5] for left in report.leaked)}")
     return "; ".join(parts)
+
+
+def advice(console: Console, reports: Sequence[Report]) -> None:
+    """Print, for each run that is not green, what happened in full and what to do."""
+    for report in reports:
+        if not report.failure:
+            continue
+        console.print()
+        if report.failure.phase != PHASE:
+            console.print(f"{report.check}: {report.failure.message}", markup=False, soft_wrap=True)
+        console.print(f"{report.check}: {report.failure.hint}", markup=False, soft_wrap=True)
 
 
 def show(console: Console, report: Report) -> None:

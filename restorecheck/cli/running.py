@@ -27,6 +27,7 @@ def run(names: Sequence[str], config: Path, *, as_json: bool) -> None:
         runner = Runner(load(config), progress)
         cancel_on_signals(runner.clock)
         reports = runner.run(names)
+        runner.close()
     finish("run", reports, as_json=as_json)
 
 
@@ -37,9 +38,7 @@ def finish(command: str, reports: Sequence[Report], *, as_json: bool) -> None:
         emit(command, code, reports=[encode(r, Report) for r in reports])
     else:
         out.print(proofs.table(reports))
-        for report in reports:
-            if report.failure:
-                out.print(f"{report.check}: {report.failure.hint}", markup=False)
+        proofs.advice(out, reports)
     raise SystemExit(code)
 
 

@@ -14,14 +14,13 @@ from typing import Any
 from restorecheck.config import names, shape
 from restorecheck.config.document import Document
 from restorecheck.config.resolved import ScratchAccount, SourceAccount
-from restorecheck.config.shape import ConfigFile, Path
+from restorecheck.config.shape import ConfigFile
+from restorecheck.config.table import Path
 from restorecheck.config.values import spoken
 from restorecheck.model import Limits, Placement
 
 INSTANCES = 5
 """Scratch instances at once unless the account says otherwise: far below RDS's default quota of 40."""
-
-_PHASES = ("copy", "restore", "open", "examine", "teardown")
 
 
 def sources(document: Document[ConfigFile]) -> dict[str, SourceAccount]:
@@ -98,6 +97,11 @@ def least_poll(document: Document[ConfigFile]) -> timedelta:
     return timedelta(milliseconds=50) if local else timedelta(seconds=1)
 
 
+def vague(document: Document[Any], at: Path) -> bool:
+    """Return whether one of the durations of a table of limits could not be read."""
+    return any(document.unclear(*at, key) for key in shape.Limits.keys())  # noqa: SIM118 - not a dict
+
+
 def merged(
     document: Document[Any], at: Path, base: Limits, said: shape.Limits | None, *, least_poll: timedelta
 ) -> Limits:
@@ -105,19 +109,23 @@ def merged(
     if said is None:
         return base
     limits = replace(base, **said.model_dump(by_alias=True, exclude_none=True, exclude={"instances"}))
-    phases = sum((getattr(limits, phase) for phase in _PHASES), timedelta())
-    if limits.lease <= phases and not document.unclear(*at):
+    phases = _together(limits)
+    if limits.lease <= phases and base.lease > _together(base) and not vague(document, at):
         document.wrong(
             (*at, "lease"),
             f"is {spoken(limits.lease)}, but the phases may take {spoken(phases)} together, and the sweep would "
             f'delete scratch that is in use; write lease = "{spoken(_above(phases))}" or more, or shorten a phase',
         )
-    if limits.poll < least_poll:
+    if said.poll and said.poll < least_poll:
         document.wrong(
             (*at, "poll"),
-            f'is {spoken(limits.poll)}, and AWS throttles who asks so often; write "{spoken(least_poll)}" or more',
+            f'is {spoken(said.poll)}, and AWS throttles who asks so often; write "{spoken(least_poll)}" or more',
         )
     return limits
+
+
+def _together(limits: Limits) -> timedelta:
+    return limits.copy + limits.restore + limits.open + limits.examine + limits.teardown
 
 
 def _above(phases: timedelta) -> timedelta:
@@ -144,7 +152,7 @@ def _regions(document: Document[ConfigFile], at: Path, regions: list[str]) -> tu
     if not regions and not document.unclear(*at, "regions"):
         document.wrong((*at, "regions"), 'is empty; write for example regions = ["eu-central-1"]')
     _once(document, (*at, "regions"), regions)
-    return tuple(regions)
+    return tuple(dict.fromkeys(regions))
 
 
 def _once(document: Document[Any], at: Path, listed: list[str]) -> None:

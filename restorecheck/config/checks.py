@@ -14,7 +14,8 @@ from typing import Any, TypeVar
 from restorecheck.config import accounts, cron, expectation, question, wording
 from restorecheck.config.document import Document
 from restorecheck.config.resolved import ScratchAccount, SourceAccount
-from restorecheck.config.shape import CheckFile, CheckHead, ConfigFile, Defaults, Path, Scratch, Source
+from restorecheck.config.shape import CheckFile, CheckHead, ConfigFile, Defaults, Scratch, Source
+from restorecheck.config.table import Path
 from restorecheck.config.values import shown, spoken
 from restorecheck.model import Assertion, Check, Limits, Placement, RdsSource, SnapshotKind
 
@@ -44,8 +45,8 @@ def resolve(document: Document[CheckFile], world: World) -> Check | None:
     placement = _placement(document, world, scratch) if scratch else None
     limits = _limits(document, world, scratch) if scratch else None
     assertions = _assertions(document, world, limits)
-    rpo = _one(document, ("check", "rpo"), head.rpo, world.defaults.rpo)
-    rto = _one(document, ("check", "rto"), head.rto, world.defaults.rto)
+    rpo = _one(document, world, ("check", "rpo"), head.rpo, world.defaults.rpo)
+    rto = _one(document, world, ("check", "rto"), head.rto, world.defaults.rto)
     _schedule(document, world, rpo)
     if not (document.raw.get("assert") or head.restores or document.unclear("assert")):
         document.wrong(
@@ -78,10 +79,10 @@ def defaults(world: World) -> None:
         _known(world, world.config, ("defaults", "account"), said.account, "source_accounts")
     if said.scratch:
         _known(world, world.config, ("defaults", "scratch"), said.scratch, "scratch_accounts")
-    zoned = not said.timezone or _judged(world.config, ("defaults", "timezone"), cron.zone, said.timezone)
+    if said.timezone:
+        _judged(world.config, ("defaults", "timezone"), cron.zone, said.timezone)
     if said.schedule:
-        zone = said.timezone if said.timezone and zoned else "UTC"
-        _judged(world.config, ("defaults", "schedule"), cron.trigger, said.schedule, zone)
+        _judged(world.config, ("defaults", "schedule"), cron.trigger, said.schedule)
 
 
 # --- where ------------------------------------------------------------------------------------------------------
@@ -89,8 +90,8 @@ def defaults(world: World) -> None:
 
 def _source(document: Document[CheckFile], world: World) -> RdsSource | None:
     source = document.tree.source or Source()
-    name = _one(document, ("source", "account"), source.account, world.defaults.account)
-    region = _one(document, ("source", "region"), source.region, world.defaults.region)
+    name = _one(document, world, ("source", "account"), source.account, world.defaults.account)
+    region = _one(document, world, ("source", "region"), source.region, world.defaults.region)
     if source.snapshots == []:
         document.wrong(("source", "snapshots"), 'is empty; write for example snapshots = ["automated", "manual"]')
     if source.account:
@@ -119,7 +120,7 @@ def _scratch(document: Document[CheckFile], world: World) -> ScratchAccount | No
     own = document.tree.scratch.account if document.tree.scratch else None
     if own:
         _known(world, document, ("scratch", "account"), own, "scratch_accounts")
-    name = _one(document, ("scratch", "account"), own, world.defaults.scratch)
+    name = _one(document, world, ("scratch", "account"), own, world.defaults.scratch)
     return world.scratches.get(name or "")
 
 
@@ -131,40 +132,42 @@ def _placement(document: Document[CheckFile], world: World, account: ScratchAcco
     for placement in account.placements:
         if placement.region == region:
             return replace(placement, **given)
-    places = (world.config.tree.scratch_accounts or {})[account.name].regions or {}
-    if (
-        region
-        and region not in places
-        and not world.config.unclear("scratch_accounts", account.name, "regions", region)
-    ):
+    places = (world.config.tree.scratch_accounts or {})[account.name].regions
+    unclear = world.config.unclear("scratch_accounts", account.name, "regions", region or "")
+    if region and places and region not in places and not unclear:
         document.wrong(
             ("source", "region"),
             f"{region} has no place in the scratch account {account.name}; "
-            f"add [scratch_accounts.{account.name}.regions.{region}] to config.toml",
+            f"add [scratch_accounts.{account.name}.regions.{region}] to {world.config.shown}",
         )
     return None
 
 
-def _limits(document: Document[CheckFile], world: World, account: ScratchAccount) -> Limits:
+def _limits(document: Document[CheckFile], world: World, account: ScratchAccount) -> Limits | None:
+    if accounts.vague(world.config, ("scratch_accounts", account.name, "limits")):
+        return None
     said = (document.tree.scratch or Scratch()).limits
     return accounts.merged(
         document, ("scratch", "limits"), account.limits, said, least_poll=accounts.least_poll(world.config)
     )
 
 
-def _one(document: Document[CheckFile], at: tuple[str, str], own: T | None, default: T | None) -> T | None:
+def _one(
+    document: Document[CheckFile], world: World, at: tuple[str, str], own: T | None, default: T | None
+) -> T | None:
     """Return what the check says, or the default, or complain that neither says anything."""
     if own is not None or document.unclear(*at):
         return own
     if default is None:
         key = "scratch" if at == ("scratch", "account") else at[1]
-        document.wrong(at, f"is missing; write it here, or {key} in [defaults] of config.toml")
+        document.wrong(at, f"is missing; write it here, or {key} in [defaults] of {world.config.shown}")
     return default
 
 
 def _known(world: World, document: Document[Any], at: Path, name: str, side: str) -> None:
-    if name not in world.config.raw.get(side, {}) and not world.config.unclear(side):
-        document.wrong(at, f"{shown(name)} is not one of the {side}; {wording.instead(name, world.config.raw[side])}")
+    known = world.config.raw.get(side)
+    if isinstance(known, dict) and known and name not in known:  # what else is wrong there is said there
+        document.wrong(at, f"{shown(name)} is not one of the {side}; {wording.instead(name, known)}")
 
 
 # --- when -------------------------------------------------------------------------------------------------------
@@ -174,19 +177,16 @@ def _schedule(document: Document[CheckFile], world: World, rpo: timedelta | None
     """Judge the schedule and its time zone, and whether the rpo leaves it time."""
     head, default = document.tree.check or CheckHead(), world.defaults
     schedule, timezone = head.schedule or default.schedule, head.timezone or default.timezone or "UTC"
-    if head.timezone and not _judged(document, ("check", "timezone"), cron.zone, timezone):
-        timezone = ""
-    if head.schedule and not _judged(document, ("check", "schedule"), cron.trigger, head.schedule, timezone or "UTC"):
-        schedule = None
-    if (
-        not (rpo and schedule and timezone)
-        or document.unclear("check", "schedule")
-        or document.unclear("check", "timezone")
-    ):
+    if head.timezone:
+        _judged(document, ("check", "timezone"), cron.zone, timezone)
+    if head.schedule:
+        _judged(document, ("check", "schedule"), cron.trigger, head.schedule)
+    unclear = document.unclear("check", "schedule") or document.unclear("check", "timezone")
+    if not (rpo and schedule) or unclear:
         return
     try:
         gap = cron.longest_gap(schedule, timezone)
-    except ValueError:  # a default that is wrong: `defaults` says so
+    except ValueError:  # said already, here or by `defaults`
         return
     if rpo >= gap:
         return
@@ -195,17 +195,16 @@ def _schedule(document: Document[CheckFile], world: World, rpo: timedelta | None
     where.wrong(
         at,
         f'rpo = "{spoken(rpo)}" is shorter than the {spoken(gap)} that {shown(schedule)} ({timezone}) may leave '
-        f'between two runs, so it would be missed though all is well; write rpo = "{spoken(gap)}" or more, or run more often',
+        "between two runs, so that it would be missed with nothing wrong; "
+        f'write rpo = "{spoken(gap)}" or more, or run more often',
     )
 
 
-def _judged(document: Document[Any], at: Path, read: Callable[..., object], *said: str) -> bool:
+def _judged(document: Document[Any], at: Path, read: Callable[[str], object], said: str) -> None:
     try:
-        read(*said)
+        read(said)
     except ValueError as e:
         document.wrong(at, str(e))
-        return False
-    return True
 
 
 # --- what -------------------------------------------------------------------------------------------------------
@@ -223,9 +222,12 @@ def _assertions(document: Document[CheckFile], world: World, limits: Limits | No
         why = question.why_not(said.sql) if said.sql else None
         if why:
             document.wrong((*at, "sql"), why)
-        if said.expect and not document.unclear(*at, "expect"):
-            for key, message in expectation.problems(said.expect, None if why else said.sql):
-                document.wrong((*at, "expect", key) if key else (*at, "expect"), message)
+        sound = said.expect is not None and not document.unclear(*at, "expect")
+        for key, message in (
+            expectation.problems(said.expect, None if why else said.sql) if said.expect and sound else ()
+        ):
+            document.wrong((*at, "expect", key) if key else (*at, "expect"), message)
+            sound = False
         timeout = said.timeout or world.defaults.timeout or _TIMEOUT
         if limits and timeout > limits.examine:
             document.wrong(
@@ -233,7 +235,7 @@ def _assertions(document: Document[CheckFile], world: World, limits: Limits | No
                 f"is {spoken(timeout)}, longer than the {spoken(limits.examine)} that limits.examine allows "
                 "all assertions together; shorten it, or raise that limit",
             )
-        if said.name and said.sql and said.expect:
+        if said.name and said.sql and said.expect and sound:
             found.append(
                 Assertion(
                     name=said.name,

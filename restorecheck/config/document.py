@@ -16,8 +16,8 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import ValidationError
 
-from restorecheck.config import positions, shape, wording
-from restorecheck.config.shape import Path, Shape
+from restorecheck.config import positions, wording
+from restorecheck.config.table import Path, Shape, tables
 from restorecheck.errors import Problem
 
 S = TypeVar("S", bound=Shape)
@@ -87,7 +87,7 @@ def _syntax(text: str, error: Exception) -> tuple[int, str]:
         return 1, "it is nested too deeply; no key needs more than a few levels"
     found = re.fullmatch(r"(.*) \(at (?:line ([0-9]+), column ([0-9]+)|end of document)\)", str(error), re.DOTALL)
     if not found:
-        return 1, f"{str(error).split(';')[0]}; correct the value"
+        return 1, "a number in it has thousands of digits; shorten it"
     why = found[1][0].lower() + found[1][1:]
     if not found[2]:
         return text.count("\n") + (not text.endswith("\n")), f"{why} at the end of the file; something is not closed"
@@ -96,22 +96,23 @@ def _syntax(text: str, error: Exception) -> tuple[int, str]:
 
 def _compare(document: Document[S], raw: dict[str, Any], kind: type[S]) -> None:
     document.raw = raw
-    shapes = {path: (table, content) for path, table, content in shape.tables(kind, raw)}
+    found = list(tables(kind, raw))
+    shapes = {path: shape for path, shape, _ in found}
     try:
         document.tree = kind.model_validate(raw)
     except ValidationError as e:
         for error in e.errors(include_url=False):
             path = tuple(part for part in error["loc"] if part != "[key]")
-            document.complaints.append(
-                (path, wording.sentence(error, path, {at: table for at, (table, _) in shapes.items()}))
-            )
+            document.complaints.append((path, wording.sentence(error, path, shapes)))
             document.broken.add(_removable(raw, path))
         document.tree = kind.model_validate(_without(raw, document.broken))
-    for path, (table, content) in shapes.items():
-        for key in table.required:
-            if key not in content:
-                document.complaints.append(((*path, key), wording.missing(key, table)))
-                document.broken.add((*path, key))
+    for path, shape, content in found:
+        known = shape.keys()
+        misspelt = {wording.nearest(word, known) for word in content if word not in known}
+        for key in (key for key in shape.required if key not in content):
+            document.broken.add((*path, key))
+            if key not in misspelt:  # the unknown key says it already
+                document.complaints.append(((*path, key), wording.missing(key, shape)))
 
 
 def _removable(raw: dict[str, Any], path: Path) -> Path:

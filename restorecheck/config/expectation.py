@@ -72,13 +72,15 @@ def _bounds(expect: Expect, sql: str | None) -> Iterator[tuple[str, str]]:
         yield "between", "already says both ends; leave at_least and at_most out"
         return
     if pair is not None and len(pair) != 2:
-        yield "between", f"has {len(pair)} values; write the lowest and the highest, for example [0, 100]"
+        yield "between", "needs two values; write the lowest and the highest, for example [0, 100]"
         return
     bounds = pair or single
     if len(bounds) == 2 and (why := _why_not_pair(*bounds)):
         yield key, why
         return
     yield from _ages(expect, bounds, key, sql)
+    if sql and question.counts(sql):
+        yield from _counts(expect, bounds, key)
 
 
 def _why_not_pair(low: Cell, high: Cell) -> str | None:
@@ -96,7 +98,7 @@ def _ages(expect: Expect, bounds: list[Cell], key: str, sql: str | None) -> Iter
     if expect.before and not spans:
         yield (
             key,
-            f'is {_said(bounds[0])}, but before = "{expect.before}" asks for an age; write a duration, for example "15m"',
+            f'is {_said(bounds[0])}, but before = "{expect.before}" asks for an age; write a duration such as "15m"',
         )
     if spans and not expect.before and sql and (column := question.time_column(sql)):
         yield (
@@ -106,6 +108,13 @@ def _ages(expect: Expect, bounds: list[Cell], key: str, sql: str | None) -> Iter
                 'add before = "backup" (or "now"), or cast the answer (::interval) if it is a span of time'
             ),
         )
+
+
+def _counts(expect: Expect, bounds: list[Cell], key: str) -> Iterator[tuple[str, str]]:
+    if other := next((bound for bound in bounds if bound.kind != "number"), None):
+        yield key, f"is {_said(other)}, but the query answers with a count; write a number"
+    elif expect.at_least and not expect.at_most and _rank(expect.at_least) <= 0:
+        yield key, f"is {_said(expect.at_least)}, and a count is never less; write 1 or more, or it proves nothing"
 
 
 def _members(members: list[Cell]) -> Iterator[tuple[str, str]]:

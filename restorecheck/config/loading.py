@@ -28,7 +28,7 @@ def load(path: Path) -> Config:
     files = _check_files(document, directory, path) if directory else []
     resolved = [checks.resolve(file, world) for file in files]
     _apart(files)
-    problems = [problem for file in (document, *files) for problem in file.problems()]
+    problems = document.problems() + [problem for file in files for problem in file.problems()]
     if problems:
         raise ConfigError(problems, _HINT)
     return Config(
@@ -66,7 +66,7 @@ def _check_files(document: Document[ConfigFile], directory: Path, path: Path) ->
             ("checks",), f"{shown} is not a directory; make {directory} and put one file for each check into it"
         )
         return []
-    found = sorted(directory.rglob("*.toml"))
+    found = sorted(file for file in directory.rglob("*.toml") if not file.name.startswith("."))  # editors' own files
     for deeper in (file for file in found if file.parent != directory):
         document.wrong(
             ("checks",),

@@ -119,7 +119,7 @@ def key(text: str) -> str:
         )
     if "alias/" in text:
         raise ValueError(
-            f"{shown(text)} is an alias, which may point elsewhere tomorrow; write the key's own ARN (arn:aws:kms:…:key/…)"
+            f"{shown(text)} is an alias, and may point elsewhere tomorrow; write the key's ARN (arn:aws:kms:…:key/…)"
         )
     if not _matches(KEY, text):
         raise ValueError(

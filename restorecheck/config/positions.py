@@ -9,7 +9,7 @@ from __future__ import annotations
 import tomllib
 from typing import TYPE_CHECKING
 
-from restorecheck.config.shape import Path
+from restorecheck.config.table import Path
 
 if TYPE_CHECKING:
     from tree_sitter import Node

@@ -34,8 +34,8 @@ _SIDE_EFFECTS = (
     (r"pg_(try_)?advisory_\w+", "takes or frees locks"),
     (r"pg_read_(binary_)?file|pg_ls_\w+|pg_stat_file|pg_file_\w+", "reads or writes files of the server"),
     (r"pg_stat_reset\w*|pg_stat_statements_reset", "resets statistics"),
-    (r"pg_\w*replication_(slot|origin)\w*|pg_backup_\w+|pg_wal_replay_\w+", "administers the server"),
-    (r"pg_(reload_conf|rotate_logfile|promote|export_snapshot|switch_wal|create_restore_point)", "administers the server"),
+    (r"pg_\w*replication_(slot|origin)\w*|pg_backup_\w+|pg_wal_replay_\w+", "runs the server"),
+    (r"pg_(reload_conf|rotate_logfile|promote|export_snapshot|switch_wal|create_restore_point)", "runs the server"),
     (r"txid_current|pg_current_xact_id", "uses up a transaction id"),
     (r"aws_(s3|lambda|ml)\.\w+", "calls AWS from the database"),
 )  # fmt: skip
@@ -63,17 +63,30 @@ def time_column(sql: str) -> str | None:
     """Return the column that a query answers with, if its name says that it is a time (`created_at`)."""
     from sqlglot import exp  # noqa: PLC0415
 
-    tree = _parsed(sql)
-    answers = tree.selects if isinstance(tree, exp.Select) else []
-    answer = answers[0].unalias() if len(answers) == 1 else None
+    answer = _answer(sql)
     column = answer.this if isinstance(answer, exp.Max | exp.Min) else answer
     return column.name if isinstance(column, exp.Column) and _TIME_NAME.fullmatch(column.name) else None
+
+
+def counts(sql: str) -> bool:
+    """Return whether a query answers with a count, which is never below zero and never a duration."""
+    from sqlglot import exp  # noqa: PLC0415
+
+    return isinstance(_answer(sql), exp.Count)
+
+
+def _answer(sql: str) -> exp.Expr | None:
+    """Return the expression that a query answers with, if there is one and we understand the query."""
+    from sqlglot import exp  # noqa: PLC0415
+
+    tree = _parsed(sql)
+    answers = tree.selects if isinstance(tree, exp.Select) else []
+    return answers[0].unalias() if len(answers) == 1 else None
 
 
 def _statements(sql: str) -> list[str]:
     """Return the first word of each statement; comments, quotes and dollar quotes hide nothing."""
     import sqlglot  # noqa: PLC0415 - 70 ms that only checks with questions need
-    from sqlglot.tokenizer_core import TokenType  # noqa: PLC0415
 
     try:
         tokens = sqlglot.tokenize(sql, read="postgres")
@@ -82,9 +95,9 @@ def _statements(sql: str) -> list[str]:
     words: list[str] = []
     fresh = True
     for token in tokens:
-        if token.token_type == TokenType.SEMICOLON:
+        if token.token_type == sqlglot.TokenType.SEMICOLON:
             fresh = True
-        elif fresh and token.token_type != TokenType.L_PAREN:
+        elif fresh and token.token_type != sqlglot.TokenType.L_PAREN:
             words.append(token.text)
             fresh = False
     return words
@@ -125,10 +138,14 @@ def _why_not_tree(tree: exp.Expr) -> str | None:
 
 
 def _side_effect(function: exp.Anonymous) -> str | None:
-    name = function.name.lower()
-    holder = getattr(function.parent, "this", None)
-    full = f"{holder.name.lower()}.{name}" if holder is not None and holder is not function else name
+    from sqlglot import exp  # noqa: PLC0415
+
+    name, around = function.name.lower(), function.parent
+    holder = (
+        around.text("db") if around and around.text("db") else around.this.name if isinstance(around, exp.Dot) else ""
+    )
+    full = f"{holder.lower()}.{name}" if holder else name
     for pattern, what in _SIDE_EFFECTS:
         if re.fullmatch(pattern, name) or re.fullmatch(pattern, full):
-            return f"calls {name}(), which {what}; ask for data and nothing else"
+            return f"calls {full}(), which {what}; ask for data and nothing else"
     return None

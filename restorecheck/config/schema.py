@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from restorecheck.config.shape import CheckFile, ConfigFile, Shape
+from restorecheck.config.shape import CheckFile, ConfigFile
+from restorecheck.config.table import Shape
 
 _TITLES = {"config": "restorecheck: config.toml", "check": "restorecheck: one check"}
 
@@ -28,8 +29,9 @@ def _plain(node: Any) -> Any:
     node = {key: inner for key, inner in node.items() if not (key == "default" and inner is None)}
     if isinstance(node.get("title"), str):
         del node["title"]
-    choices = [choice for choice in node.get("anyOf", []) if choice != {"type": "null"}]
+    choices = [choice for choice in node.pop("anyOf", []) if choice != {"type": "null"}]
     if len(choices) == 1:
-        del node["anyOf"]
         node = {**choices[0], **node}
+    elif choices:
+        node["anyOf"] = choices
     return {key: _plain(inner) for key, inner in node.items()}

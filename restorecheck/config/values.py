@@ -121,9 +121,8 @@ def _ordered(value: int | Decimal | date) -> Cell:
         return Cell("date", value.isoformat())
     number = Decimal(value)
     if not number.is_finite():
-        raise ValueError(
-            f"{str(value).lower()} is not a number that anything can be compared with; write a finite number"
-        )
+        said = str(value).lower().removesuffix("inity")
+        raise ValueError(f"{said} is not a number that anything can be compared with; write a finite number")
     if abs(number.adjusted()) > _LARGEST_EXPONENT:
         raise ValueError(f"this number has more than {_LARGEST_EXPONENT} digits; write a smaller one")
     return Cell("number", _canonical(number))

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from restorecheck.config.shape import Path, Shape
+from restorecheck.config.table import Path, Shape
 from restorecheck.config.values import shown
 
 if TYPE_CHECKING:
@@ -51,9 +51,14 @@ def _step(here: Any, part: str | int) -> Any:
 def instead(word: str, known: Iterable[str]) -> str:
     """Return what to write instead of a word that is not known: the nearest known one, or all of them."""
     names = sorted(known)
-    if near := difflib.get_close_matches(word.lower(), names, n=1, cutoff=0.6):
-        return f"did you mean {near[0]}?"
-    return f"known here: {', '.join(names)}" if names else "nothing is known here"
+    near = nearest(word, names)
+    return f"did you mean {near}?" if near else f"known here: {', '.join(names)}"
+
+
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """Return the known word that was probably meant, or None."""
+    near = difflib.get_close_matches(word.lower(), list(known), n=1, cutoff=0.6)
+    return near[0] if near else None
 
 
 def missing(name: str, table: type[Shape]) -> str:
@@ -88,7 +93,7 @@ def _around(path: Path, shapes: Mapping[Path, type[Shape]]) -> tuple[Path, type[
 
 def _unknown(word: str, place: Path, table: type[Shape], shapes: Mapping[Path, type[Shape]]) -> str:
     known = list(table.keys())
-    if not difflib.get_close_matches(word.lower(), known, n=1, cutoff=0.6):
+    if not nearest(word, known):
         for other, known_there in (
             (at, shape.keys()) for at, shape in shapes.items()
         ):  # a key below the wrong header, as happens easily in TOML
@@ -101,7 +106,8 @@ def _unknown(word: str, place: Path, table: type[Shape], shapes: Mapping[Path, t
 def _example(name: str, table: type[Shape]) -> str:
     field = table.keys()[name]
     if not field.examples:
-        return f"write a table [{name}]: {str(field.description)[0].lower()}{str(field.description)[1:]}"
+        header = f"[[{name}]]" if name == "assert" else f"[{name}]"
+        return f"write a table {header}: {str(field.description)[0].lower()}{str(field.description)[1:].rstrip('.')}"
     return f"write for example {name} = {toml(field.examples[0])}"
 
 

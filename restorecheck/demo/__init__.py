@@ -1,0 +1,1 @@
+"""Everything that lets restorecheck be tried without an AWS account. The product itself imports none of it."""

@@ -59,7 +59,7 @@ class Handle:
 
     def report(self) -> Report:
         """Wait for the run's proof."""
-        report: Report = decode(self._handle.get_result(), Report)
+        report: Report = decode(self._handle.get_result(polling_interval_sec=0.1), Report)
         return report
 
     def running(self) -> bool:

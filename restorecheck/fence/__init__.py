@@ -1,6 +1,7 @@
 """The fence: the only way from here to AWS.
 
-`table` says what may be called, `decision` whether this one may, `guard` stands inside botocore, `sessions` enters.
+`table` says what may be called, `parameters` how, `decision` on what; `guard` stands inside botocore; `sessions`
+enters an account and gives out a `hand`; `answers` gives AWS's errors our names.
 """
 
 from restorecheck.fence.decision import (
@@ -11,10 +12,12 @@ from restorecheck.fence.decision import (
     TAG_RUN,
     Permit,
     Target,
+    lease_of,
     why_not,
 )
 from restorecheck.fence.guard import Mode, PlannedCall
-from restorecheck.fence.sessions import Entrance, Fence, Hand, target_of_instance, target_of_snapshot
+from restorecheck.fence.hand import Hand, target_of_instance, target_of_snapshot
+from restorecheck.fence.sessions import Entrance, Fence
 from restorecheck.fence.table import TABLE, Effect, Role
 
 __all__ = [
@@ -33,6 +36,7 @@ __all__ = [
     "PlannedCall",
     "Role",
     "Target",
+    "lease_of",
     "target_of_instance",
     "target_of_snapshot",
     "why_not",

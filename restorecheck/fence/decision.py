@@ -1,4 +1,4 @@
-"""May this call be made? What is asked for, what was described and the permit of one run → a reason, or None.
+"""May this be touched? A resource as AWS described it just now and the permit of one run → a reason why not, or None.
 
 Unknown means no: a fact that could not be established (a missing tag list, a creation time that AWS left out) refuses.
 Nothing here talks to AWS, and nothing here may ever be loosened by configuration.
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal
+from typing import Literal
 
 from restorecheck.fence.table import Role
 from restorecheck.schedule import PREFIX, check_of, scratch_name, time_of
@@ -80,6 +80,21 @@ class Target:
     instance: str | None = None  # snapshots only: of which instance
 
 
+def why_not_place(role: Role, account: str, region: object, permit: Permit) -> str | None:
+    """Return why nothing at all may be written by this role in this account and region, or None."""
+    if reason := _why_not_lists(permit):
+        return reason
+    if region != permit.region:
+        return f"the permit is for {permit.region}, the call is for {region}"
+    side = {
+        Role.SOURCE: (permit.source_account, permit.source_accounts),
+        Role.SCRATCH: (permit.scratch_account, permit.scratch_accounts),
+    }.get(role)
+    if side is None or account != side[0] or account not in side[1]:
+        return f"the permit is not for account {account or '?'} as {role} account"
+    return None
+
+
 def why_not(target: Target, permit: Permit) -> str | None:
     """Return why this run (or sweep) may not change or delete this target, or None if it may."""
     return (
@@ -90,11 +105,17 @@ def why_not(target: Target, permit: Permit) -> str | None:
     )
 
 
-def _why_not_account(target: Target, permit: Permit) -> str | None:
+def _why_not_lists(permit: Permit) -> str | None:
     if not permit.scratch_accounts or not permit.source_accounts:
         return "the lists of source and scratch accounts must both be known"
     if permit.scratch_accounts & permit.source_accounts:
         return "an account is configured both as source and as scratch"
+    return None
+
+
+def _why_not_account(target: Target, permit: Permit) -> str | None:
+    if reason := _why_not_lists(permit):
+        return reason
     if target.account == permit.scratch_account and target.account in permit.scratch_accounts:
         return None
     in_source = target.account == permit.source_account and target.account in permit.source_accounts
@@ -119,7 +140,7 @@ def _why_not_identity(target: Target, permit: Permit) -> str | None:
         return "its name is not the one that its run gives"
     if permit.run_id and run != permit.run_id:
         return f"it belongs to the run {run}, not to {permit.run_id}"
-    if not permit.run_id and check_of(run) is None:
+    if not permit.run_id and (check_of(run) is None or time_of(run) is None):
         return f"its tag {TAG_RUN} is not a run id"
     return None
 
@@ -127,13 +148,12 @@ def _why_not_identity(target: Target, permit: Permit) -> str | None:
 def _why_not_age(target: Target, permit: Permit) -> str | None:
     began = permit.began
     if not permit.run_id:  # a sweep: only what has expired, and the run id says when its run began at the earliest
-        tags = target.tags or {}
-        expires = _time(tags.get(TAG_EXPIRES, ""))
+        expires = lease_of(target)
         if expires is None:
             return f"its tag {TAG_EXPIRES} is not a time"
         if expires > permit.began:
             return f"its lease runs until {expires:%Y-%m-%d %H:%M} UTC"
-        began = time_of(tags.get(TAG_RUN, "")) or permit.began
+        began = time_of((target.tags or {}).get(TAG_RUN, "")) or permit.began
     if target.created is None:
         return None if target.status in BEING_MADE else "AWS does not say when it was created"
     if target.created < began - CLOCK_SKEW:
@@ -153,73 +173,31 @@ def _why_not_snapshot(target: Target) -> str | None:
     return None if target.snapshot_type == "manual" else "it is not a manual snapshot"
 
 
-def _time(text: str) -> datetime | None:
+def lease_of(target: Target) -> datetime | None:
+    """Return until when a resource's tags say that it is in use, or None if they do not say it as we write it."""
     try:
-        found = datetime.fromisoformat(text)
+        found = datetime.fromisoformat((target.tags or {}).get(TAG_EXPIRES, ""))
     except ValueError:
         return None
     return found if found.tzinfo else None
 
 
-# --- what the parameters of a call may say -------------------------------------------------------------------
+# --- sharing -----------------------------------------------------------------------------------------------------
 
 
-def why_not_create(operation: str, params: Mapping[str, Any], role: Role, permit: Permit) -> str | None:
-    """Return why a call that makes something may not be sent, or None. Only the run's own name and tags are allowed."""
-    restores = operation == "RestoreDBInstanceFromDBSnapshot"
-    account = permit.scratch_account if role is Role.SCRATCH else permit.source_account
-    name = params.get("DBInstanceIdentifier" if restores else "TargetDBSnapshotIdentifier")
-    if not permit.run_id:
-        return "a sweep makes nothing"
-    if name != scratch_name(permit.run_id):
-        return f"it would be named {name!r}, not {scratch_name(permit.run_id)!r}"
-    if params.get("Tags") != permit.tags("db" if restores else "snapshot", account):
-        return "it would not carry exactly this run's tags"
-    if restores:
-        return _why_not_restore(params)
-    if params.get("CopyTags") is not False:
-        return "CopyTags must be False, or the source's tags come along"
-    return None
+def why_not_share(target: Target, permit: Permit) -> str | None:
+    """Return why this run may not share, or unshare, this snapshot with its scratch account; or None if it may.
 
-
-def _why_not_restore(params: Mapping[str, Any]) -> str | None:
-    for name in ("PubliclyAccessible", "DeletionProtection", "CopyTagsToSnapshot"):
-        if params.get(name) is not False:
-            return f"{name} must be False, not left out"
-    if not params.get("DBSubnetGroupName") or not params.get("VpcSecurityGroupIds"):
-        return "it would be placed in a default subnet group or security group"
-    if params.get("BackupRetentionPeriod") != 0:
-        return "BackupRetentionPeriod must be 0, or automated backups of the copy are left behind"
-    return None
-
-
-def why_not_params(operation: str, params: Mapping[str, Any], permit: Permit) -> str | None:
-    """Return why a call that changes or deletes something may not be sent as it is, whatever its target; or None."""
-    if operation == "ModifyDBInstance":
-        more = set(params) - {"DBInstanceIdentifier", "MasterUserPassword", "ApplyImmediately"}
-        return f"it would change {', '.join(sorted(more))}" if more else None
-    if operation == "ModifyDBSnapshotAttribute":
-        values = [*params.get("ValuesToAdd", ()), *params.get("ValuesToRemove", ())]
-        if params.get("AttributeName") != "restore" or values != [permit.scratch_account]:
-            return "a snapshot may be shared with the scratch account alone"
-        return None
-    if operation == "DeleteDBInstance":
-        exact = {"SkipFinalSnapshot": True, "DeleteAutomatedBackups": True}
-        wrong = [n for n, v in exact.items() if params.get(n) is not v]
-        return f"{' and '.join(wrong)} must be True, or the delete leaves something behind" if wrong else None
-    return None
-
-
-def why_not_borrow(target: Target, permit: Permit) -> str | None:
-    """Return why this run may not share, or unshare, a manual snapshot that is not its own; or None if it may."""
+    It may for its own copy, and for the one manual snapshot of the owner's that it picked.
+    """
+    if target.kind != "snapshot":
+        return "only a snapshot can be shared"
+    if not permit.instance or target.instance != permit.instance:
+        return "it is not a snapshot of the instance whose backups are tested"
     if not permit.borrowed or target.name != permit.borrowed:
-        return "it is neither this run's nor the recovery point that this run picked"
+        return why_not(target, permit)
     if target.account != permit.source_account or target.account not in permit.source_accounts:
         return "it is not in the source account"
     if target.arn != permit.arn("snapshot", target.account, target.name):
-        return "its ARN is not the one that belongs to its name"
-    if target.snapshot_type != "manual":
-        return "only a manual snapshot can be shared"
-    if not permit.instance or target.instance != permit.instance:
-        return "it is not a snapshot of the instance whose backups are tested"
-    return None
+        return f"its ARN is {target.arn or 'not known'}, not the one that belongs to its name, account and region"
+    return _why_not_snapshot(target)

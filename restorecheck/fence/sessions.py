@@ -1,36 +1,27 @@
-"""The only maker of AWS sessions and clients: assumes the roles, proves whose account it is in, hangs the guard in.
+"""The only maker of AWS sessions: assumes the roles, proves whose account it is in, hangs the guard in.
 
-A `Hand` is one role in one account and region, for one run. Its errors arrive as AwsError with a failure kind, so
-nobody else needs botocore. A Hand that cannot prove by STS that it is in the account it was asked for is not given out.
+A Hand that cannot prove by STS that it is in the account it was asked for is not given out.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from typing import Any
 
-import botocore.config
 import botocore.credentials
 import botocore.exceptions
+import botocore.loaders
 import botocore.session
 
-from restorecheck import __version__
-from restorecheck.errors import AwsError, RefusedError, SourceError
-from restorecheck.failures import RETRYABLE_KINDS, of_aws_error
+from restorecheck.errors import RefusedError, SourceError
+from restorecheck.fence.answers import of_no_answer
 from restorecheck.fence.decision import Permit, ResourceKind, Target
 from restorecheck.fence.guard import Guard, Mode, PlannedCall
+from restorecheck.fence.hand import CONFIG, Hand
 from restorecheck.fence.table import Role
-
-_CONFIG = botocore.config.Config(
-    connect_timeout=10,
-    read_timeout=60,
-    retries={"mode": "standard", "total_max_attempts": 6},
-    user_agent_extra=f"restorecheck/{__version__}",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,126 +31,6 @@ class Entrance:
     account: str
     role_arn: str
     external_id: str = ""
-
-
-class Hand:
-    """One guarded role in one account and region. Every AWS call of the product goes through `call` or `pages`."""
-
-    def __init__(
-        self,
-        session: botocore.session.Session,
-        role: Role,
-        account: str,
-        region: str,
-        permit: Permit | None = None,
-        *,
-        endpoint_url: str | None = None,
-    ) -> None:
-        self.role, self.account, self.region = role, account, region
-        self.guard = Guard(role, account, region, permit, self.describe)
-        self._session, self._endpoint_url = session, endpoint_url
-        self._clients: dict[str, Any] = {}
-        # Last, so that no other handler can change the parameters after they were judged.
-        session.get_component("event_emitter").register_last("before-parameter-build", self.guard)
-
-    def client(self, service: str) -> Any:
-        """Return the guarded client of a service; it refuses whatever the table does not have."""
-        if service not in self._clients:
-            self._clients[service] = self._session.create_client(
-                service, region_name=self.region, endpoint_url=self._endpoint_url, config=_CONFIG
-            )
-        return self._clients[service]
-
-    def call(self, service: str, operation: str, **params: Any) -> dict[str, Any]:
-        """Make one call. Raises AwsError, SourceError (network, credentials), RefusedError, PlannedError."""
-        client = self.client(service)
-        method = getattr(client, botocore.xform_name(operation))
-        try:
-            answer: dict[str, Any] = method(**params)
-        except botocore.exceptions.ClientError as e:
-            raise _aws_error(e, operation, self.account) from e
-        except botocore.exceptions.BotoCoreError as e:
-            raise _no_answer(e, operation, self.account) from e
-        return answer
-
-    def pages(self, service: str, operation: str, key: str, **params: Any) -> Iterator[dict[str, Any]]:
-        """Yield every item of a paginated listing: one that breaks off raises, it never ends early."""
-        marker: dict[str, str] = {}
-        while True:
-            page = self.call(service, operation, **params, **marker)
-            yield from page[key]
-            if not page.get("Marker"):
-                return
-            marker = {"Marker": page["Marker"]}
-
-    def describe(self, kind: ResourceKind, name: str) -> Target:
-        """Describe one resource now, for the guard. Raises AwsError when AWS does not know it."""
-        if kind == "db":
-            found = self.call("rds", "DescribeDBInstances", DBInstanceIdentifier=name)["DBInstances"]
-            return target_of_instance(found[0], self.account)
-        found = self.call("rds", "DescribeDBSnapshots", DBSnapshotIdentifier=name)["DBSnapshots"]
-        return target_of_snapshot(found[0], self.account)
-
-
-def _tags(described: Mapping[str, Any]) -> dict[str, str] | None:
-    tags = described.get("TagList")
-    return None if tags is None else {tag["Key"]: tag["Value"] for tag in tags}
-
-
-def target_of_instance(described: Mapping[str, Any], account: str) -> Target:
-    """Return what the fence needs to know of an instance in a DescribeDBInstances answer."""
-    replicas = described.get("ReadReplicaDBInstanceIdentifiers")
-    clusters = described.get("ReadReplicaDBClusterIdentifiers") or []
-    return Target(
-        kind="db",
-        account=account,
-        name=described.get("DBInstanceIdentifier", ""),
-        arn=described.get("DBInstanceArn"),
-        tags=_tags(described),
-        status=described.get("DBInstanceStatus"),
-        created=described.get("InstanceCreateTime"),
-        deletion_protection=described.get("DeletionProtection"),
-        replicas=None if replicas is None else len(replicas) + len(clusters),
-    )
-
-
-def target_of_snapshot(described: Mapping[str, Any], account: str) -> Target:
-    """Return what the fence needs to know of a snapshot in a DescribeDBSnapshots answer."""
-    return Target(
-        kind="snapshot",
-        account=account,
-        name=described.get("DBSnapshotIdentifier", ""),
-        arn=described.get("DBSnapshotArn"),
-        tags=_tags(described),
-        status=described.get("Status"),
-        created=described.get("SnapshotCreateTime"),
-        snapshot_type=described.get("SnapshotType"),
-        instance=described.get("DBInstanceIdentifier"),
-    )
-
-
-def _aws_error(error: botocore.exceptions.ClientError, operation: str, account: str) -> AwsError:
-    details = error.response.get("Error", {})
-    code = details.get("Code", "") or "Unknown"
-    kind = of_aws_error(code)
-    if kind == "unknown-answer" and error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0) >= 500:
-        kind = "aws-unavailable"
-    message = f"{operation} in account {account}: {code}: {details.get('Message', '')}".rstrip(": ")
-    return AwsError(code, message, kind=kind, retryable=kind in RETRYABLE_KINDS)
-
-
-def _no_answer(error: botocore.exceptions.BotoCoreError, operation: str, account: str) -> SourceError:
-    ours = (botocore.exceptions.ParamValidationError, botocore.exceptions.NoRegionError)
-    identity = (
-        botocore.exceptions.NoCredentialsError,
-        botocore.exceptions.PartialCredentialsError,
-        botocore.exceptions.CredentialRetrievalError,
-    )
-    if isinstance(error, ours):
-        return SourceError(f"{operation} in account {account}: {error}", kind="settings")
-    if isinstance(error, identity):
-        return SourceError(f"{operation} in account {account}: {error}", kind="credentials")
-    return SourceError(f"{operation} in account {account}: {error}", kind="aws-unavailable", retryable=True)
 
 
 class Fence:
@@ -179,6 +50,11 @@ class Fence:
         self._credentials: dict[tuple[Role, str], botocore.credentials.RefreshableCredentials] = {}
         self._proven: set[tuple[Role, str]] = set()
         self.planned: list[PlannedCall] = []
+        # Shared by all sessions, because reading the models of RDS and EC2 takes most of the time of making a client;
+        # and botocore's own only, because a model in ~/.aws/models could give an operation another meaning.
+        self._models = botocore.loaders.Loader(
+            extra_search_paths=[botocore.loaders.Loader.BUILTIN_DATA_PATH], include_default_search_paths=False
+        )
 
     def permit(
         self,
@@ -193,7 +69,11 @@ class Fence:
         borrowed: str = "",
         instance: str = "",
     ) -> Permit:
-        """Make the permit of one run (or, without a run id, of a sweep)."""
+        """Make the permit of one run (or, without a run id, of a sweep). Raises SourceError for an unknown region."""
+        try:
+            partition = botocore.session.get_session().get_partition_for_region(region)
+        except botocore.exceptions.BotoCoreError as e:
+            raise of_no_answer(e, "looking up the region", source_account or scratch_account) from e
         return Permit(
             source_accounts=frozenset(self._entrances[Role.SOURCE]),
             scratch_accounts=frozenset(self._entrances[Role.SCRATCH]),
@@ -204,7 +84,7 @@ class Fence:
             expires=expires,
             run_id=run_id,
             check=check,
-            partition=botocore.session.get_session().get_partition_for_region(region),
+            partition=partition,
             borrowed=borrowed,
             instance=instance,
         )
@@ -214,7 +94,11 @@ class Fence:
         entrance = self._entrances.get(role, {}).get(account)
         if entrance is None:
             raise RefusedError(f"account {account} is not configured as a {role} account")
+        ours = tuple(frozenset(self._entrances[side]) for side in (Role.SOURCE, Role.SCRATCH))
+        if permit is not None and (permit.source_accounts, permit.scratch_accounts) != ours:
+            raise RefusedError("the permit was not made for the accounts that are configured here")
         session = botocore.session.Session()
+        session.register_component("data_loader", self._models)
         # botocore's own way to give a session credentials that refresh themselves: a restore outlives the hour
         # that a chained role is granted.
         session._credentials = self._credentials_for(role, entrance, region)  # type: ignore[attr-defined] # noqa: SLF001
@@ -229,9 +113,11 @@ class Fence:
         with self._lock:
             if (role, entrance.account) not in self._credentials:
                 base = botocore.session.Session()
-                guard = Guard(Role.BASE, "", region, None, _describes_nothing)
-                base.get_component("event_emitter").register_last("before-parameter-build", guard)
-                source = base.get_credentials()
+                Guard(Role.BASE, "", region, None, _describes_nothing).hang(base.get_component("event_emitter"))
+                try:
+                    source = base.get_credentials()
+                except botocore.exceptions.BotoCoreError as e:
+                    raise of_no_answer(e, f"entering as {role}", entrance.account) from e
                 if source is None:
                     raise SourceError("there are no AWS credentials in the environment", kind="credentials")
                 extra = {"RoleSessionName": "restorecheck"}
@@ -242,7 +128,7 @@ class Fence:
                         base.create_client,
                         region_name=region,
                         endpoint_url=self._endpoint_url,
-                        config=_CONFIG,
+                        config=CONFIG,
                     ),
                     source,
                     entrance.role_arn,
@@ -258,12 +144,7 @@ class Fence:
         key = (hand.role, hand.account)
         if key in self._proven:
             return
-        try:
-            actual = hand.call("sts", "GetCallerIdentity")["Account"]
-        except AwsError as e:
-            if e.kind == "permission":
-                raise AwsError(e.code, e.message, kind="credentials", retryable=False) from e
-            raise
+        actual = hand.call("sts", "GetCallerIdentity").get("Account")
         if actual != hand.account:
             raise RefusedError(f"the {hand.role} role of account {hand.account} leads into account {actual}")
         self._proven.add(key)

@@ -28,7 +28,15 @@ class Effect(StrEnum):
 
 TABLE: dict[Role, dict[str, dict[str, Effect]]] = {
     Role.BASE: {
-        "sts": {"AssumeRole": Effect.READ, "GetCallerIdentity": Effect.READ},
+        "sts": {
+            "AssumeRole": Effect.READ,
+            "AssumeRoleWithWebIdentity": Effect.READ,  # how a pod's service account becomes the base identity
+            "GetCallerIdentity": Effect.READ,
+        },
+        # How a person's login becomes the base identity: botocore calls these itself, and no policy grants them.
+        "signin": {"CreateOAuth2Token": Effect.READ},
+        "sso": {"GetRoleCredentials": Effect.READ},
+        "sso-oidc": {"CreateToken": Effect.READ},
     },
     Role.SOURCE: {
         "sts": {"GetCallerIdentity": Effect.READ},

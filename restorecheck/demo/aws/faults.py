@@ -1,14 +1,15 @@
 """What shall go wrong: which calls fail and how, and what befalls the next instances. Pure decisions, no effects.
 
-A fault matches calls by service, operation, account, role and resource name (globs, case does not matter), skips the
-first `after` matches and then strikes `times` times, or for ever. It does exactly one of these things:
+A fault matches calls by service, operation, account, role and resource name (globs, case is ignored), skips
+the first `after` matches and then strikes `times` times, or for ever. It does exactly one of these things:
 
 - `code`: the call is answered with this AWS error; with `carried_out` it is done first, so that only its answer is lost;
 - `instance_status`: the instance that the call makes ends in this status instead of `available`; `creating`: stuck;
 - `slow_boot`: the instance that the call makes stays `creating` this many seconds longer;
 - `connection`: the instance that the call makes takes no connections: "refuse" or "hang" (accepted, never answered);
 - `kill_query`: connections that run a query containing this text lose their server process, on any instance whose name
-  matches; `times` counts killed connections.
+  matches; `times` counts killed connections. With `crash` the process is killed as by a crash, so that PostgreSQL
+  throws out everybody and recovers.
 """
 
 from __future__ import annotations
@@ -18,11 +19,9 @@ import itertools
 import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any
+from typing import Any, ClassVar
 
 from restorecheck.demo.aws.errors import ControlError
-
-MAKES_INSTANCE = frozenset({"CreateDBInstance", "RestoreDBInstanceFromDBSnapshot"})
 
 STATUSES = {
     "AccessDenied": 403,
@@ -80,10 +79,11 @@ class Fault:
     slow_boot: float | None = None
     connection: str | None = None
     kill_query: str | None = None
+    crash: bool = False
     seen: int = field(default=0)
     struck: int = field(default=0)
 
-    EFFECTS = ("code", "instance_status", "slow_boot", "connection", "kill_query")
+    EFFECTS: ClassVar[tuple[str, ...]] = ("code", "instance_status", "slow_boot", "connection", "kill_query")
 
     def matches(self, call: Call) -> bool:
         """Say whether the fault is about this call, whether or not it is used up."""
@@ -131,7 +131,7 @@ def parse(order: Mapping[str, Any], number: str) -> Fault:
     if unknown := sorted(set(order) - known):
         raise ControlError(f"fault: unknown field {unknown[0]!r}; known are {', '.join(sorted(known))}")
     try:
-        fault = Fault(**{key: value for key, value in order.items()}, id=number)
+        fault = Fault(**order, id=number)
     except TypeError as e:
         raise ControlError(f"fault: {e}") from e
     given = [effect for effect in Fault.EFFECTS if getattr(fault, effect) is not None]

@@ -56,6 +56,11 @@ class Timeline:
                 return status
         return self.finally_
 
+    def delayed(self, seconds: float) -> Timeline:
+        """Return the same way with a longer first phase."""
+        (status, lasts), *others = self.phases
+        return Timeline(self.began, ((status, lasts + seconds), *others), self.finally_)
+
     def progress(self, now: float) -> int:
         """Return how much of the way is done, in percent; 100 only at its end."""
         total = sum(seconds for _, seconds in self.phases)

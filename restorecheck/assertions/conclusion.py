@@ -1,0 +1,138 @@
+"""From answers to findings, from findings to the verdict, and the two objectives of a check.
+
+A verdict is green only if something was asked (or the check says that restoring is all), something passed, and nothing
+failed or stayed unanswered. `broken` outranks `unproven`: what is known about a backup is not hidden by what is not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
+
+from restorecheck.assertions import words
+from restorecheck.assertions.judgement import judge
+from restorecheck.failures import KINDS, kind
+from restorecheck.model import Answer, Answers, Check, Failure, Finding, Outcome, RecoveryPoint, Verdict
+
+OBJECTIVES = ("rpo", "rto")
+"""Names of the findings that are objectives; no assertion may be called so."""
+
+PHASE = "judge"
+"""The phase that a failure names when the run itself went well."""
+
+
+def judge_all(check: Check, answers: Answers, point: RecoveryPoint, salt: str) -> tuple[Finding, ...]:
+    """Return one finding for every declared assertion, in order, whatever came back.
+
+    `salt` is the one that the digests in the answers were made with.
+    """
+    by_name: dict[str, list[Answer]] = {}
+    for answer in answers.answers:
+        by_name.setdefault(answer.name, []).append(answer)
+    return tuple(
+        judge(
+            assertion,
+            _the_one(by_name.get(assertion.name, []), assertion.name),
+            backup_time=point.created,
+            asked_at=answers.asked_at,
+            salt=salt,
+        )
+        for assertion in check.assertions
+    )
+
+
+def _the_one(answers: Sequence[Answer], name: str) -> Answer:
+    if len(answers) == 1:
+        return answers[0]
+    lost = "no answer came back for this question" if not answers else "several answers came back under this name"
+    return Answer(name, error=lost, kind="internal")
+
+
+def objectives(check: Check, age_seconds: float | None, restore_seconds: float | None) -> tuple[Finding, Finding]:
+    """Return the findings `rpo` and `rto`.
+
+    `age_seconds` is the time of the run minus the creation of the newest recovery point; negative if the point was made
+    after the run began. `restore_seconds` is the time from the first call that makes something to the first answer.
+    An age beyond the rpo fails as `stale`. A restore beyond the rto only warns: the backup is good, it comes back late.
+    What was not measured is never fine: without an age the rpo is an error, without a restore time the rto warns.
+    """
+    return _rpo(check, age_seconds), _rto(check, restore_seconds)
+
+
+def _rpo(check: Check, age_seconds: float | None) -> Finding:
+    limit = Decimal(str(check.rpo.total_seconds()))
+    expected = f"at most {words.duration(limit)} old"
+    if age_seconds is None:
+        return Finding(
+            "rpo",
+            Outcome.ERROR,
+            expected,
+            "not known",
+            "the age of the newest recovery point is not known",
+            "unknown-answer",
+            runbook=check.runbook,
+        )
+    age = max(Decimal(str(age_seconds)), Decimal(0))
+    observed = f"{words.duration(age)} old"
+    if age <= limit:
+        return Finding("rpo", Outcome.PASS, expected, observed, runbook=check.runbook)
+    shown, allowed = words.apart(age, limit)
+    message = f"the newest recovery point is {shown} old where at most {allowed} is allowed"
+    return Finding("rpo", Outcome.FAIL, expected, observed, message, "stale", runbook=check.runbook)
+
+
+def _rto(check: Check, restore_seconds: float | None) -> Finding:
+    limit = Decimal(str(check.rto.total_seconds()))
+    expected = f"at most {words.duration(limit)}"
+    if restore_seconds is None:
+        message = "the restore time was not measured: the run did not get as far as an answered query"
+        return Finding("rto", Outcome.WARN, expected, "not measured", message, runbook=check.runbook)
+    seconds = Decimal(str(restore_seconds))
+    observed = words.duration(seconds)
+    if seconds <= limit:
+        return Finding("rto", Outcome.PASS, expected, observed, seconds=restore_seconds, runbook=check.runbook)
+    shown, allowed = words.apart(seconds, limit)
+    message = (
+        f"the restore took {shown} where at most {allowed} is allowed: "
+        "this does not make the backup a bad one, but it comes back later than you promised"
+    )
+    return Finding("rto", Outcome.WARN, expected, observed, message, seconds=restore_seconds, runbook=check.runbook)
+
+
+def verdict(findings: Iterable[Finding], *, restores: bool) -> tuple[Verdict, Failure | None]:
+    """Return the verdict of a run that got as far as judging, and why it is not `passed`.
+
+    `restores` says that the check asks for nothing but the restore; it counts only when there is no assertion at all.
+    The failure has the kind of the first finding that decided, and names all of them.
+    """
+    judged = tuple(findings)
+    breaking = [f for f in judged if _breaks(f)]
+    open_ = [f for f in judged if f.outcome is Outcome.ERROR and f not in breaking]
+    if breaking:
+        besides = f"; besides, not answered: {', '.join(f.name for f in open_)}" if open_ else ""
+        first = breaking[0].kind
+        name = first if kind(first).verdict is Verdict.BROKEN else "assertion-failed"
+        return Verdict.BROKEN, Failure(name, PHASE, _told(breaking) + besides, kind(name).hint)
+    if open_:
+        name = open_[0].kind if open_[0].kind in KINDS else "unknown-answer"
+        return Verdict.UNPROVEN, Failure(name, PHASE, _told(open_), kind(name).hint)
+    asked = [f for f in judged if f.name not in OBJECTIVES]
+    if any(f.outcome is Outcome.PASS for f in asked) or (restores and not asked):
+        return Verdict.PASSED, None
+    if not asked:
+        message = "nothing was asked: a check without any assertion proves nothing"
+        return Verdict.UNPROVEN, Failure("question", PHASE, message, "declare an assertion, or say `restores = true`")
+    message = f"no assertion passed, so nothing is proven: {_told(asked)}"
+    hint = "declare at least one assertion that can pass and that is not only a warning"
+    return Verdict.UNPROVEN, Failure("question", PHASE, message, hint)
+
+
+def _breaks(finding: Finding) -> bool:
+    """Say whether a finding alone makes the backup one that cannot be trusted."""
+    if finding.outcome is Outcome.FAIL:
+        return True
+    return finding.outcome is Outcome.ERROR and kind(finding.kind).verdict is Verdict.BROKEN
+
+
+def _told(findings: Sequence[Finding]) -> str:
+    return "; ".join(f"{f.name}: {f.message or f.outcome.value}" for f in findings)

@@ -1,0 +1,63 @@
+"""Tables of TOML as classes: what they have in common, and how to find every one of them in a parsed file. Pure."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Iterator
+from functools import cache
+from typing import Annotated, Any, ClassVar, Union, get_args, get_origin
+
+from pydantic import BaseModel, ConfigDict
+from pydantic.fields import FieldInfo
+
+Path = tuple[str | int, ...]
+"""Where something is in a file: keys of tables and indexes of lists."""
+
+
+def _require(schema: dict[str, Any], shape: type[Shape]) -> None:
+    if shape.required:
+        schema["required"] = list(shape.required)
+
+
+class Shape(BaseModel):
+    """A table of the TOML."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, json_schema_extra=_require)
+    required: ClassVar[tuple[str, ...]] = ()
+
+    @classmethod
+    @cache
+    def keys(cls) -> dict[str, FieldInfo]:
+        """Return the fields by the key that they have in the file."""
+        return {field.alias or name: field for name, field in cls.model_fields.items()}
+
+
+def tables(
+    shape: type[Shape], raw: dict[str, Any], at: Path = ()
+) -> Iterator[tuple[Path, type[Shape], dict[str, Any]]]:
+    """Yield every table of a parsed file that has a shape, with its place."""
+    yield at, shape, raw
+    for key, field in shape.keys().items():
+        held, inner, value = _inside(field.annotation), (*at, key), raw.get(key)
+        for place, table in _nested(held[0], inner, value):
+            if held[1] and isinstance(table, dict):
+                yield from tables(held[1], table, place)
+
+
+def _nested(container: Any, at: Path, value: Any) -> list[tuple[Path, Any]]:
+    if container is dict:
+        return [((*at, key), table) for key, table in value.items()] if isinstance(value, dict) else []
+    if container is list:
+        return [((*at, index), table) for index, table in enumerate(value)] if isinstance(value, list) else []
+    return [(at, value)]
+
+
+def _inside(annotation: Any) -> tuple[Any, type[Shape] | None]:
+    """Return what a field holds: the container (dict, list or None) and the shape of the tables in it."""
+    for part in get_args(annotation) if get_origin(annotation) in (Union, types.UnionType) else (annotation,):
+        inner = get_args(part)[0] if get_origin(part) is Annotated else part
+        container = get_origin(inner)
+        last = get_args(inner)[-1] if container in (dict, list) else inner
+        if isinstance(last, type) and issubclass(last, Shape):
+            return container, last
+    return None, None

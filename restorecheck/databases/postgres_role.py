@@ -1,0 +1,76 @@
+"""The read-only role of one restored copy: made once by the master user, and the only thing that a run writes there.
+
+A role of the same name that does not look exactly as we make it came with the backup, and is refused: it may own
+things, or be more than a reader. The password goes to the server as a SCRAM verifier, so its log never holds it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import psycopg
+from psycopg import errors, sql
+
+from restorecheck.databases.interface import Login
+from restorecheck.errors import QueryError
+
+OLDEST = 14
+"""The first major version with the role pg_read_all_data."""
+
+SETTINGS_OF_MASTER = {
+    "search_path": "pg_catalog",  # a restored function must not run with the master's rights by being named like ours
+    "default_transaction_read_only": "off",
+    "statement_timeout": "60000",
+    "lock_timeout": "10000",
+}
+
+_EXISTING = """
+    SELECT rolsuper OR rolcreaterole OR rolcreatedb OR rolreplication OR rolbypassrls OR rolconfig IS NOT NULL
+        OR EXISTS (SELECT FROM pg_auth_members m WHERE m.member = r.oid AND m.roleid <> 'pg_read_all_data'::regrole)
+        OR EXISTS (SELECT FROM pg_shdepend d WHERE d.refclassid = 'pg_authid'::regclass AND d.refobjid = r.oid
+                   AND NOT (d.classid = 'pg_database'::regclass AND d.deptype = 'a')
+                   AND d.classid <> 'pg_auth_members'::regclass)
+    FROM pg_roles r WHERE rolname = {}
+"""
+"""Whether a role is anything that ours is not: privileged, configured, a member of others, an owner, a grantee."""
+
+_CLOSED = """
+    SELECT datname FROM pg_database
+    WHERE datallowconn AND datconnlimit <> -2 AND NOT has_database_privilege({}, oid, 'CONNECT')
+"""
+
+
+def make_reader(connection: psycopg.Connection[Any], reader: Login) -> None:
+    """Make the role `reader.user` with `reader.password`, or adopt it if it is what an earlier attempt made.
+
+    It may log in and read every table, sequence and view (`pg_read_all_data`), and connect to every database that the
+    master user may open to it. All of it is one transaction. Raises QueryError `taken`, psycopg.Error.
+    """
+    role, name = sql.Identifier(reader.user), sql.Literal(reader.user)
+    verifier = connection.pgconn.encrypt_password(reader.password.encode(), reader.user.encode(), b"scram-sha-256")
+    connection.execute("BEGIN READ WRITE")
+    found = connection.execute(sql.SQL(_EXISTING).format(name)).fetchone()
+    if found is None:
+        connection.execute(sql.SQL("CREATE ROLE {} NOCREATEDB NOCREATEROLE").format(role))
+    elif found[0]:
+        connection.execute("ROLLBACK")
+        raise QueryError(
+            f"a role named {reader.user!r} came with the backup, and it is more than a reader",
+            "drop or rename that role at the source",
+            kind="taken",
+        )
+    password = sql.Literal(verifier.decode())
+    connection.execute(sql.SQL("ALTER ROLE {} LOGIN PASSWORD {}").format(role, password))
+    connection.execute(sql.SQL("GRANT pg_read_all_data TO {}").format(role))
+    for (database,) in connection.execute(sql.SQL(_CLOSED).format(name)).fetchall():
+        _open(connection, database, role)
+    connection.execute("COMMIT")
+
+
+def _open(connection: psycopg.Connection[Any], database: str, role: sql.Identifier) -> None:
+    """Let the reader connect to a database that is closed to the public, if the master user may allow it."""
+    connection.execute("SAVEPOINT closed")
+    try:
+        connection.execute(sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(sql.Identifier(database), role))
+    except errors.InsufficientPrivilege:  # rdsadmin's own, say; a question to it will tell
+        connection.execute("ROLLBACK TO SAVEPOINT closed")

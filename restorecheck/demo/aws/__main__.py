@@ -1,0 +1,7 @@
+"""See server.py."""
+
+import sys
+
+from restorecheck.demo.aws.server import main
+
+sys.exit(main())

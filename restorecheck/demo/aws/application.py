@@ -1,0 +1,109 @@
+"""What stands in front of moto: who calls, may he, shall the call fail, what is written into the call log.
+
+Order: identity → fault → trust (AssumeRole) → moto, which hands RDS to rds.py.
+"""
+
+from __future__ import annotations
+
+import io
+import time
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+
+from restorecheck.demo.aws import access, wire
+from restorecheck.demo.aws.control import Control
+from restorecheck.demo.aws.estate import Estate
+from restorecheck.demo.aws.faults import Call
+
+Environ = dict[str, Any]
+Answer = tuple[int, list[tuple[str, str]], bytes]
+
+REASONS = {200: "OK", 400: "Bad Request", 403: "Forbidden", 404: "Not Found", 500: "Internal Server Error"}
+
+
+class Application:
+    """The WSGI application of one estate."""
+
+    def __init__(self, estate: Estate) -> None:
+        self._estate, self._control = estate, Control(estate)
+        self._moto = DomainDispatcherApplication(create_backend_app)
+
+    def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
+        """Answer one HTTP request."""
+        body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+        environ["wsgi.input"] = io.BytesIO(body)
+        path = environ.get("PATH_INFO", "")
+        if path.startswith("/demo/"):
+            method, query = environ["REQUEST_METHOD"], environ.get("QUERY_STRING", "")
+            status, content = self._control.answer(method, path.removeprefix("/demo/"), query, body)
+            headers = [("Content-Type", "application/json"), ("Content-Length", str(len(content)))]
+            start_response(f"{status} {REASONS[status]}", headers)
+            return [content]
+        status, headers, content = self._aws(environ, body)
+        start_response(f"{status} {REASONS.get(status, 'Answer')}", headers)
+        return [content]
+
+    def _aws(self, environ: Environ, body: bytes) -> Answer:
+        request = wire.read(environ, body)
+        began = time.monotonic()
+        who = access.identify(request.access_key)
+        account, role = (who.account, who.role) if who else ("", "unknown")
+        call = wire.call(request.service, request.operation, account, role, request.parameters)
+        answer = _not_identified(request, who) or self._decide(environ, request, call, who)
+        self._estate.calls.append(
+            {
+                "time": datetime.now(UTC).isoformat(),
+                "account": account,
+                "role": role,
+                "service": request.service,
+                "region": request.region,
+                "operation": request.operation,
+                "parameters": wire.public(request.parameters),
+                "status": answer[0],
+                "error": wire.error_code(answer[0], {k.lower(): v for k, v in answer[1]}, answer[2]),
+                "seconds": round(time.monotonic() - began, 4),
+            }
+        )
+        return answer
+
+    def _decide(self, environ: Environ, request: wire.Request, call: Call, who: access.Identity | None) -> Answer:
+        assert who is not None  # _not_identified has answered
+        fault = self._estate.faults.strike(call, ["code"])
+        if fault and not fault.carried_out:
+            return _error(request, fault.http_status, str(fault.code), fault.text(call))
+        if request.service == "sts" and request.operation == "AssumeRole":
+            arn = request.parameters.get("RoleArn", "")
+            if not access.may_assume(who, arn, request.parameters.get("ExternalId")):
+                message = f"User: {who.arn} is not authorized to perform: sts:AssumeRole on resource: {arn}"
+                return _error(request, 403, "AccessDenied", message)
+        environ["HTTP_X_MOTO_ACCOUNT_ID"] = who.account
+        answer = self._ask_moto(environ)
+        if fault:  # its answer gets lost on the way back
+            return _error(request, fault.http_status, str(fault.code), fault.text(call))
+        return answer
+
+    def _ask_moto(self, environ: Environ) -> Answer:
+        told: list[Any] = []
+        content = b"".join(self._moto(environ, lambda status, headers, _=None: told.extend((status, headers))))
+        return int(told[0].split()[0]), list(told[1]), content
+
+
+def _not_identified(request: wire.Request, who: access.Identity | None) -> Answer | None:
+    """Return the refusal of a caller without valid credentials; None if he has them."""
+    if request.access_key is None:
+        return _error(request, 403, "MissingAuthenticationToken", "Missing Authentication Token")
+    if who is None or who.token != request.token:
+        code = "UnrecognizedClientException" if request.protocol == "json" else "InvalidClientTokenId"
+        return _error(request, 403, code, "The security token included in the request is invalid.")
+    if who.expired:
+        code = "ExpiredTokenException" if request.protocol == "json" else "ExpiredToken"
+        return _error(request, 403, code, "The security token included in the request is expired")
+    return None
+
+
+def _error(request: wire.Request, status: int, code: str, message: str) -> Answer:
+    kind, content = wire.error(request.protocol, code, message)
+    return status, [("Content-Type", kind), ("Content-Length", str(len(content)))], content

@@ -1,0 +1,122 @@
+"""The control endpoint, `/demo/…`: what AWS has no call for. JSON in, JSON out; docs/demo-aws.md lists every call.
+
+Nobody is asked who he is: the server listens on loopback, and everything in it is make-believe.
+"""
+
+from __future__ import annotations
+
+import json
+import urllib.parse
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from restorecheck.demo.aws import access, patches, rds_snapshots
+from restorecheck.demo.aws.digest import Digests
+from restorecheck.demo.aws.errors import AwsError, ControlError, required
+from restorecheck.demo.aws.estate import Estate
+from restorecheck.demo.aws.faults import Call
+from restorecheck.demo.aws.scope import Scope
+
+Values = dict[str, Any]
+REGION = "us-east-1"
+
+
+class Control:
+    """Answers control calls on one estate."""
+
+    def __init__(self, estate: Estate) -> None:
+        self._estate, self._digests = estate, Digests(estate)
+        self._calls: dict[tuple[str, str], Callable[[Values], Any]] = {
+            ("GET", "state"): lambda _: estate.describe(),
+            ("GET", "calls"): lambda _: list(estate.calls.copy()),
+            ("DELETE", "calls"): lambda _: estate.calls.clear(),
+            ("GET", "faults"): lambda _: estate.faults.describe(),
+            ("POST", "faults"): lambda values: asdict(estate.faults.add(values)),
+            ("DELETE", "faults"): lambda values: estate.faults.clear(values.get("id")),
+            ("GET", "timings"): lambda _: asdict(estate.timings),
+            ("POST", "timings"): self._timings,
+            ("POST", "quota"): self._quota,
+            ("POST", "automated-snapshot"): self._automated_snapshot,
+            ("GET", "snapshot-directory"): self._directory(estate.snapshot_directory),
+            ("GET", "instance-directory"): self._directory(estate.instance_directory),
+            ("POST", "role"): self._role,
+            ("GET", "digest"): lambda values: {a: self._digests.of(a) for a in _list(values, "accounts")},
+            ("POST", "reset"): self._reset,
+        }
+
+    def answer(self, method: str, path: str, query: str, body: bytes) -> tuple[int, bytes]:
+        """Answer one call with an HTTP status and JSON."""
+        try:
+            values = dict(urllib.parse.parse_qsl(query)) | _object(body)
+            answer = self._call(method, path)(values)
+        except (ControlError, AwsError, ValueError) as e:
+            return 400, json.dumps({"error": str(e)}).encode()
+        return 200, json.dumps({"ok": True} if answer is None else answer, default=str).encode()
+
+    def _call(self, method: str, path: str) -> Callable[[Values], Any]:
+        if (method, path) in self._calls:
+            return self._calls[method, path]
+        known = ", ".join(f"{m} /demo/{p}" for m, p in self._calls)
+        raise ControlError(f"no such control call: {method} /demo/{path}; known are {known}")
+
+    def _timings(self, values: Values) -> Values:
+        try:
+            self._estate.timings = replace(self._estate.timings, **values)
+        except TypeError as e:
+            known = ", ".join(asdict(self._estate.timings))
+            raise ControlError(f"timings: known are {known}, given are {', '.join(values)}") from e
+        return asdict(self._estate.timings)
+
+    def _quota(self, values: Values) -> None:
+        (account,) = required(values, "account")
+        region = self._estate.region(account, values.get("region") or REGION)
+        if (instances := values.get("instances")) is not None:
+            region.instance_quota = int(instances)
+        if (snapshots := values.get("snapshots")) is not None:
+            region.snapshot_quota = int(snapshots)
+
+    def _automated_snapshot(self, values: Values) -> Values:
+        account, instance = required(values, "account", "instance")
+        kind = values.get("kind") or "automated"
+        if kind not in {"automated", "awsbackup"}:
+            raise ControlError(f"kind is {kind!r}; would be right: automated, awsbackup")
+        at = datetime.fromisoformat(values["at"]) if values.get("at") else None
+        if at and at.tzinfo is None:
+            at = at.replace(tzinfo=UTC)
+        region = values.get("region") or REGION
+        scope = Scope(self._estate, account, region, Call("rds", "AutomatedBackup", account, "aws"))
+        with self._estate.lock:
+            snapshot = rds_snapshots.made_by_aws(scope, instance, at, kind)
+        snapshot.work.result(300)
+        return {"id": snapshot.identifier, "arn": snapshot.arn}
+
+    @staticmethod
+    def _directory(find: Callable[[str, str, str], Any]) -> Callable[[Values], Values]:
+        def answer(values: Values) -> Values:
+            account, name = required(values, "account", "id")
+            return {"path": str(find(account, values.get("region") or REGION, name))}
+
+        return answer
+
+    @staticmethod
+    def _role(values: Values) -> Values:
+        account, name, trusted = required(values, "account", "name", "trusted")
+        return {"arn": access.make_role(account, name, list(trusted), values.get("external_id"))}
+
+    def _reset(self, _: Values) -> None:
+        self._estate.reset()
+        patches.reset()
+
+
+def _object(body: bytes) -> Values:
+    parsed = json.loads(body) if body else {}
+    if not isinstance(parsed, dict):
+        raise ControlError("the body of a control call is a JSON object")
+    return parsed
+
+
+def _list(values: Values, name: str) -> list[str]:
+    (found,) = required(values, name)
+    return found if isinstance(found, list) else str(found).split(",")

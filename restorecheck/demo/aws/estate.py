@@ -1,0 +1,170 @@
+"""Everything that exists in all accounts and regions, and the orders in force: timings, quotas, faults, the call log.
+
+It holds and finds; the rules of RDS are in rds_*.py. One lock guards it all.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from restorecheck.demo.aws.dataplane import DataPlane
+from restorecheck.demo.aws.errors import AwsError, ControlError
+from restorecheck.demo.aws.faults import Faults
+from restorecheck.demo.aws.instances import Instance
+from restorecheck.demo.aws.snapshots import Snapshot
+from restorecheck.demo.aws.timeline import Clock, Timings
+
+T = TypeVar("T")
+INSTANCES = 40
+SNAPSHOTS = 100
+"""AWS's default quotas per account and region."""
+
+
+@dataclass
+class Region:
+    """RDS of one account in one region; identifiers are lower case, as RDS stores them."""
+
+    instances: dict[str, Instance] = field(default_factory=dict)
+    snapshots: dict[str, Snapshot] = field(default_factory=dict)
+    instance_quota: int = INSTANCES
+    snapshot_quota: int = SNAPSHOTS
+
+
+class Estate:
+    """All accounts. `timings` are those at the start, to which a reset returns."""
+
+    def __init__(self, data: DataPlane, timings: Timings, clock: Clock = time.monotonic) -> None:
+        self.data, self.clock, self._first_timings = data, clock, timings
+        self.timings = timings
+        self.faults = Faults()
+        self.calls: deque[dict[str, Any]] = deque(maxlen=20_000)
+        self.lock = threading.RLock()
+        self.timers: set[threading.Timer] = set()
+        self._regions: dict[tuple[str, str], Region] = {}
+
+    def region(self, account: str, name: str) -> Region:
+        """Return one account's RDS in one region, without the instances whose deletion has come to an end."""
+        with self.lock:
+            region = self._regions.setdefault((account, name), Region())
+            now = self.clock()
+            region.instances = {key: i for key, i in region.instances.items() if not i.gone(now)}
+            return region
+
+    def regions_of(self, account: str) -> list[tuple[str, Region]]:
+        """Return an account's regions that were ever used, by name."""
+        with self.lock:
+            names = sorted(name for owner, name in self._regions if owner == account)
+            return [(name, self.region(account, name)) for name in names]
+
+    def all_instances(self) -> Iterator[Instance]:
+        """Yield every instance of every account."""
+        with self.lock:
+            regions = list(self._regions.values())
+        for region in regions:
+            yield from list(region.instances.values())
+
+    def all_snapshots(self) -> Iterator[Snapshot]:
+        """Yield every snapshot of every account."""
+        with self.lock:
+            regions = list(self._regions.values())
+        for region in regions:
+            yield from list(region.snapshots.values())
+
+    def instance(self, account: str, region: str, identifier: str) -> Instance:
+        """Find an account's own instance by name or ARN. Raises DBInstanceNotFound."""
+        name = own_name(identifier, account, region, "db")
+        found = self.region(account, region).instances.get(name.lower()) if name else None
+        if found is None:
+            raise AwsError("DBInstanceNotFound", f"DBInstance {identifier} not found.")
+        return found
+
+    def own_snapshot(self, account: str, region: str, identifier: str) -> Snapshot:
+        """Find an account's own snapshot by name or ARN. Raises DBSnapshotNotFound."""
+        name = own_name(identifier, account, region, "snapshot")
+        found = self.region(account, region).snapshots.get(name.lower()) if name else None
+        if found is None:
+            raise AwsError("DBSnapshotNotFound", f"DBSnapshot {identifier} not found.")
+        return found
+
+    def snapshot(self, account: str, region: str, identifier: str) -> Snapshot:
+        """Find an own snapshot, or by ARN one that another account shared. Raises DBSnapshotNotFound."""
+        if not identifier.startswith("arn:"):
+            return self.own_snapshot(account, region, identifier)
+        parts = identifier.split(":", 6)
+        if len(parts) == 7 and parts[2] == "rds" and parts[5] == "snapshot":
+            found = self.region(parts[4], parts[3]).snapshots.get(parts[6].lower())
+            if found and found.visible_to(account):
+                return found
+        raise AwsError("DBSnapshotNotFound", f"DBSnapshot {identifier} not found.")
+
+    def after(self, seconds: float, work: Callable[[], None]) -> None:
+        """Do work once, some seconds from now, unless the estate is emptied before."""
+
+        def act() -> None:
+            self.timers.discard(timer)
+            work()
+
+        timer = threading.Timer(seconds, act)
+        timer.daemon = True
+        self.timers.add(timer)
+        timer.start()
+
+    def describe(self) -> dict[str, Any]:
+        """Return the running processes and where the data is, for the control endpoint."""
+        return {
+            "postgres": sorted(server.pid for server in self.data.running() if server.pid is not None),
+            "data_dir": str(self.data.root),
+            "postgres_version": self.data.binaries.version,
+            "postgres_bin": str(self.data.binaries.bin),
+        }
+
+    def snapshot_directory(self, account: str, region: str, identifier: str) -> Path:
+        """Return a snapshot's data directory, once it is complete. Raises ControlError."""
+        snapshot = _found(lambda: self.own_snapshot(account, region, identifier))
+        snapshot.work.result(120)
+        return snapshot.directory
+
+    def instance_directory(self, account: str, region: str, identifier: str) -> Path:
+        """Return an instance's data directory, once its database runs. Raises ControlError."""
+        instance = _found(lambda: self.instance(account, region, identifier))
+        return instance.boot.result(120).data
+
+    def reset(self) -> None:
+        """Empty every account, stop every database, and return to the timings of the start."""
+        with self.lock:
+            for timer in list(self.timers):
+                timer.cancel()
+            self.timers.clear()
+            instances = list(self.all_instances())
+            pending = [i.boot for i in instances] + [s.work for s in self.all_snapshots()]
+            pending += [reader for s in self.all_snapshots() for reader in s.readers]
+            self._regions.clear()
+            self.faults.clear()
+            self.calls.clear()
+            self.timings = self._first_timings
+        self.data.empty(pending)
+        for instance in instances:
+            if instance.dead:
+                instance.dead.close()
+
+
+def _found(find: Callable[[], T]) -> T:
+    """Find something for a control call. Raises ControlError in place of AWS's errors."""
+    try:
+        return find()
+    except AwsError as e:
+        raise ControlError(e.message) from e
+
+
+def own_name(identifier: str, account: str, region: str, kind: str) -> str | None:
+    """Return the name in an identifier or own ARN; None for an ARN of something else."""
+    if not identifier.startswith("arn:"):
+        return identifier
+    prefix = f"arn:aws:rds:{region}:{account}:{kind}:"
+    return identifier.removeprefix(prefix) if identifier.startswith(prefix) else None

@@ -1,0 +1,102 @@
+"""No postgres outlives its server, however that died. Standard library only: this file also runs by itself.
+
+Run as a program it is the watchdog: it waits until its standard input closes, which happens when the server that
+holds the other end dies for whatever reason, then kills every postgres under the data directory and removes it.
+A data directory belongs to a living server exactly as long as that holds the lock on the file `lock` in it.
+
+Only processes whose command line names a data directory below ours are ever signalled.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import IO
+
+PREFIX = "restorecheck-demo-aws-"
+LOCK = "lock"
+
+
+def postgres_under(root: Path) -> list[int]:
+    """Return the pids of the servers (not their children) whose data directory lies below root."""
+    found = []
+    below = str(root) + os.sep
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit():
+            continue
+        with contextlib.suppress(OSError, ValueError):
+            words = (entry / "cmdline").read_bytes().decode(errors="replace").split("\0")
+            if words[words.index("-D") + 1].startswith(below):
+                found.append(int(entry.name))
+    return sorted(found)
+
+
+def stop_all(root: Path, patience: float = 5.0) -> None:
+    """Stop every postgres below root: an immediate shutdown, then SIGKILL for whoever is still there."""
+    for number, seconds in ((signal.SIGQUIT, patience), (signal.SIGKILL, 1.0)):
+        for pid in postgres_under(root):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
+        deadline = time.monotonic() + seconds
+        while postgres_under(root) and time.monotonic() < deadline:
+            time.sleep(0.05)
+
+
+def claim(root: Path) -> IO[str]:
+    """Take the lock of a data directory for this process; it is held until the file is closed. Raises OSError."""
+    lock = (root / LOCK).open("a")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        lock.close()
+        raise
+    return lock
+
+
+def clean(parent: Path | None = None) -> list[Path]:
+    """Remove the data directories, and the postgres processes, of servers that are dead. Returns what was removed."""
+    removed = []
+    for root in (parent or Path(tempfile.gettempdir())).glob(PREFIX + "*"):
+        # Another user's, or one whose server lives: not ours to touch. One without a lock is just being made.
+        if root.is_dir() and root.owner() == _me() and (root / LOCK).exists():
+            with contextlib.suppress(OSError), claim(root):
+                stop_all(root)
+                shutil.rmtree(root, ignore_errors=True)
+                removed.append(root)
+    return removed
+
+
+def _me() -> str:
+    import pwd  # noqa: PLC0415 - the watchdog starts faster without it
+
+    return pwd.getpwuid(os.geteuid()).pw_name
+
+
+def watch(root: Path, *, remove: bool) -> subprocess.Popen[bytes]:
+    """Start the watchdog. It acts when the returned process's stdin closes, which the death of this process does."""
+    command = [sys.executable, "-I", "-S", __file__, str(root), "remove" if remove else "keep"]
+    # A session of its own: Ctrl-C on the terminal must not end the watchdog before the server.
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, start_new_session=True, cwd="/")
+
+
+def main() -> None:
+    """Be the watchdog: wait for the end of standard input, then clean up."""
+    root, what = Path(sys.argv[1]), sys.argv[2]
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    sys.stdin.buffer.read()
+    stop_all(root)
+    if what == "remove":
+        shutil.rmtree(root, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,203 @@
+"""RDS as it answers on the wire: moto's, with the operations on instances and snapshots replaced by our own.
+
+moto keeps what lies around them (subnet groups, parameter groups, tags of those) and does the parsing and serialising,
+both from botocore's service model, so that every field that boto3 knows reaches the client.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from moto.core.common_types import TYPE_RESPONSE
+from moto.core.responses import ActionResult, EmptyResult
+from moto.rds.responses import RDSResponse
+
+from restorecheck.demo.aws import access, catalog, rds_creation, rds_instances, rds_sharing, rds_snapshots, wire
+from restorecheck.demo.aws.errors import AwsError
+from restorecheck.demo.aws.estate import Estate
+from restorecheck.demo.aws.instances import Instance, tag_map
+from restorecheck.demo.aws.scope import Scope
+from restorecheck.demo.aws.snapshots import Snapshot
+
+Wire = dict[str, Any]
+Operation = Callable[["RdsApi"], ActionResult]
+
+
+def serve(estate: Estate) -> type[RDSResponse]:
+    """Return the response class that serves this estate; moto makes one object of it per call."""
+    return type("ServedRds", (RdsApi,), {"estate": estate})
+
+
+class RdsApi(RDSResponse):  # type: ignore[misc, unused-ignore]  # moto is typed only in part
+    """One call to RDS."""
+
+    estate: Estate
+
+    def call_action(self) -> TYPE_RESPONSE:
+        """Answer under the estate's lock, then wait outside it for what the answer promises."""
+        self.scope = self._scope()
+        with self.estate.lock:
+            try:
+                answer = super().call_action()
+            except NotImplementedError:
+                error = AwsError("InvalidAction", f"The demo AWS does not know the operation {self._get_action()}.")
+                answer = self.serialized(ActionResult(error))
+        for work in self.scope.wait_for:
+            work.exception()
+        return answer
+
+    def _scope(self) -> Scope:
+        asked = {key: value for key, value in self.asked().items() if isinstance(value, str)}
+        who = access.identify(self.access_key)
+        call = wire.call("rds", self._get_action(), self.current_account, who.role if who else "unknown", asked)
+        return Scope(self.estate, self.current_account, self.region, call)
+
+    def asked(self) -> Wire:
+        """Return the parameters of the call as the API names them, without those that are not given."""
+        given = self.params.original_dict() if hasattr(self.params, "original_dict") else dict(self.params)
+        return {key: value for key, value in given.items() if value is not None}
+
+    # --- instances -----------------------------------------------------------------------------------------------
+
+    def create_db_instance(self) -> ActionResult:  # noqa: D102 - the operations are AWS's
+        return self._instance(rds_creation.create(self.scope, self.asked()))
+
+    def restore_db_instance_from_db_snapshot(self) -> ActionResult:  # noqa: D102
+        return self._instance(rds_creation.restore(self.scope, self.asked()))
+
+    def modify_db_instance(self) -> ActionResult:  # noqa: D102
+        return self._instance(rds_instances.modify(self.scope, self.asked()))
+
+    def describe_db_instances(self) -> ActionResult:  # noqa: D102
+        now, found = self.scope.now, rds_instances.describe(self.scope, self.asked())
+        return self._pages("DBInstances", "DBInstanceArn", [i.describe(now) for i in found])
+
+    def delete_db_instance(self) -> ActionResult:  # noqa: D102
+        scope, asked = self.scope, self.asked()
+        instance = rds_instances.check_deletable(scope, asked)
+        final = asked.get("FinalDBSnapshotIdentifier")
+        last = rds_snapshots.final(scope, instance, final).work if final else None
+        if asked.get("DeleteAutomatedBackups", True):
+            rds_snapshots.remove_automated(scope, instance)
+        rds_instances.delete(scope, instance, last)
+        return self._instance(instance)
+
+    def _instance(self, instance: Instance) -> ActionResult:
+        return ActionResult({"DBInstance": instance.describe(self.scope.now)})
+
+    # --- snapshots -----------------------------------------------------------------------------------------------
+
+    def create_db_snapshot(self) -> ActionResult:  # noqa: D102
+        return self._snapshot(rds_snapshots.create(self.scope, self.asked()))
+
+    def copy_db_snapshot(self) -> ActionResult:  # noqa: D102
+        return self._snapshot(rds_snapshots.copy(self.scope, self.asked()))
+
+    def delete_db_snapshot(self) -> ActionResult:  # noqa: D102
+        return self._snapshot(rds_snapshots.delete(self.scope, self.asked()))
+
+    def describe_db_snapshots(self) -> ActionResult:  # noqa: D102
+        scope, found = self.scope, rds_sharing.describe(self.scope, self.asked())
+        return self._pages("DBSnapshots", "DBSnapshotArn", [s.describe(scope.now, scope.account) for s in found])
+
+    def modify_db_snapshot_attribute(self) -> ActionResult:  # noqa: D102
+        return ActionResult(rds_sharing.attributes(rds_sharing.share(self.scope, self.asked())))
+
+    def describe_db_snapshot_attributes(self) -> ActionResult:  # noqa: D102
+        name = self.asked()["DBSnapshotIdentifier"]
+        snapshot = self.estate.own_snapshot(self.scope.account, self.scope.region_name, name)
+        return ActionResult(rds_sharing.attributes(snapshot))
+
+    def _snapshot(self, snapshot: Snapshot) -> ActionResult:
+        return ActionResult({"DBSnapshot": snapshot.describe(self.scope.now)})
+
+    # --- tags ----------------------------------------------------------------------------------------------------
+
+    def _tags(self) -> dict[str, str] | None:
+        """Return the tags of our instance or snapshot that the call names; None if it names something of moto's."""
+        arn, scope = self.asked()["ResourceName"], self.scope
+        if ":db:" in arn:
+            return self.estate.instance(scope.account, scope.region_name, arn).tags
+        if ":snapshot:" in arn:
+            return self.estate.own_snapshot(scope.account, scope.region_name, arn).tags
+        return None
+
+    def list_tags_for_resource(self) -> ActionResult:  # noqa: D102
+        tags = self._tags()
+        if tags is None:
+            return super().list_tags_for_resource()
+        return ActionResult({"TagList": [{"Key": k, "Value": v} for k, v in tags.items()]})
+
+    def add_tags_to_resource(self) -> ActionResult:  # noqa: D102
+        tags = self._tags()
+        if tags is None:
+            return super().add_tags_to_resource()
+        tags.update(tag_map(self.asked().get("Tags")))
+        return EmptyResult()
+
+    def remove_tags_from_resource(self) -> ActionResult:  # noqa: D102
+        tags = self._tags()
+        if tags is None:
+            return super().remove_tags_from_resource()
+        for key in self.asked().get("TagKeys") or []:
+            tags.pop(key, None)
+        return EmptyResult()
+
+    # --- what there is -------------------------------------------------------------------------------------------
+
+    def describe_orderable_db_instance_options(self) -> ActionResult:  # noqa: D102
+        options = catalog.orderable(self.estate.data.binaries.version, self.scope.region_name, self.asked())
+        return self._pages("OrderableDBInstanceOptions", "DBInstanceClass", options)
+
+    def describe_db_engine_versions(self) -> ActionResult:  # noqa: D102
+        versions = catalog.engine_versions(self.estate.data.binaries.version, self.asked())
+        return self._pages("DBEngineVersions", "EngineVersion", versions)
+
+    def describe_account_attributes(self) -> ActionResult:  # noqa: D102
+        region = self.scope.region
+        storage = sum(i.settings["AllocatedStorage"] for i in region.instances.values())
+        manual = sum(s.kind == "manual" for s in region.snapshots.values())
+        quotas = {
+            "DBInstances": (len(region.instances), region.instance_quota),
+            "AllocatedStorage": (storage, 100_000),
+            "ManualSnapshots": (manual, region.snapshot_quota),
+            "DBClusters": (0, 40),
+            "ManualClusterSnapshots": (0, 100),
+        }
+        listed = [{"AccountQuotaName": name, "Used": used, "Max": most} for name, (used, most) in quotas.items()]
+        return ActionResult({"AccountQuotas": listed})
+
+    def _pages(self, name: str, key: str, found: list[Wire]) -> ActionResult:
+        """Answer one page, in the order of `key`; the marker is the last key of the page before."""
+        most, marker = self.asked().get("MaxRecords", 100), self.asked().get("Marker")
+        if not 20 <= most <= 100:
+            message = f"Invalid value {most} for MaxRecords. Must be between 20 and 100"
+            raise AwsError("InvalidParameterValue", message)
+        rest = sorted((item for item in found if marker is None or item[key] > marker), key=lambda item: str(item[key]))
+        page = rest[:most]
+        return ActionResult({name: page, "Marker": page[-1][key] if len(rest) > most else None})
+
+
+def _refused(operation: str) -> Operation:
+    @wraps(getattr(RDSResponse, operation))
+    def refuse(self: RdsApi) -> ActionResult:
+        del self
+        raise AwsError("InvalidAction", f"The demo AWS does not do {operation}.")
+
+    return refuse
+
+
+# moto would act on instances and snapshots of its own, which nobody else would see.
+for _operation in (
+    "create_db_cluster",
+    "create_db_instance_read_replica",
+    "promote_read_replica",
+    "reboot_db_instance",
+    "restore_db_instance_to_point_in_time",
+    "start_db_instance",
+    "start_export_task",
+    "stop_db_instance",
+):
+    setattr(RdsApi, _operation, _refused(_operation))

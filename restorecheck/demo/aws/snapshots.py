@@ -1,0 +1,107 @@
+"""A DB snapshot: what it is, its status, who may see it, and what DescribeDBSnapshots says of it. Copies nothing."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from restorecheck.demo.aws.instances import tag_list
+from restorecheck.demo.aws.timeline import Timeline
+
+Wire = dict[str, Any]
+
+
+@dataclass(eq=False)
+class Snapshot:
+    """One snapshot of one account and region. `settings` are those of the instance, as it names them."""
+
+    account: str
+    region: str
+    identifier: str
+    kind: str
+    """automated, manual or awsbackup."""
+    instance: str
+    resource_id: str
+    """DbiResourceId of the instance."""
+    settings: Wire
+    tags: dict[str, str]
+    instance_tags: dict[str, str]
+    """Those of its instance: a restore without tags of its own inherits them."""
+    directory: Path
+    work: Future[None]
+    timeline: Timeline
+    instance_created: datetime
+    database_time: datetime
+    original_created: datetime
+    created: datetime = field(default_factory=lambda: datetime.now(UTC))
+    shared_with: list[str] = field(default_factory=list)
+    source_arn: str | None = None
+    copied_from: Snapshot | None = None
+    ruined: bool = False
+    """Its source went away while it was being copied."""
+    readers: list[Future[Any]] = field(default_factory=list)
+    """Work that still reads its directory."""
+
+    @property
+    def arn(self) -> str:
+        """Its ARN."""
+        return f"arn:aws:rds:{self.region}:{self.account}:snapshot:{self.identifier}"
+
+    @property
+    def encrypted(self) -> bool:
+        """Whether its storage is encrypted."""
+        return bool(self.settings.get("StorageEncrypted"))
+
+    @property
+    def key(self) -> str | None:
+        """The ARN of the key that it is encrypted under."""
+        return self.settings.get("KmsKeyId") if self.encrypted else None
+
+    def status(self, now: float) -> str:
+        """Return its status; `available` only when its data directory is complete."""
+        if self.ruined or (self.work.done() and (self.work.cancelled() or self.work.exception() is not None)):
+            return "failed"
+        if not self.work.done():
+            return "creating"
+        return self.timeline.at(now)
+
+    def visible_to(self, account: str) -> bool:
+        """Say whether an account may copy, restore or describe it."""
+        return account == self.account or account in self.shared_with or "all" in self.shared_with
+
+    def describe(self, now: float, account: str | None = None) -> Wire:
+        """Return what DescribeDBSnapshots says; to another account it is named by its ARN, and has no tags."""
+        status = self.status(now)
+        own = account in {None, self.account}
+        kept = self.settings
+        described: Wire = {
+            "DBSnapshotIdentifier": self.identifier if own else self.arn,
+            "DBSnapshotArn": self.arn,
+            "DBInstanceIdentifier": self.instance,
+            "DbiResourceId": self.resource_id,
+            "SnapshotType": self.kind if own else ("public" if "all" in self.shared_with else "shared"),
+            "Status": status,
+            "PercentProgress": 100 if status == "available" else min(99, self.timeline.progress(now)),
+            "Encrypted": self.encrypted,
+            "KmsKeyId": self.key,
+            "InstanceCreateTime": self.instance_created,
+            "TagList": tag_list(self.tags) if own else [],
+            "SourceDBSnapshotIdentifier": self.source_arn,
+            "IAMDatabaseAuthenticationEnabled": bool(kept.get("IAMDatabaseAuthenticationEnabled")),
+            "SnapshotTarget": "region",
+            "StorageEncryptionType": "sse-kms" if self.encrypted else "none",
+            "ProcessorFeatures": [],
+            "DedicatedLogVolume": False,
+            "VpcId": kept["DBSubnetGroup"]["VpcId"],
+        }
+        same = "AllocatedStorage AvailabilityZone Engine EngineVersion Iops LicenseModel MasterUsername Port "
+        for name in (same + "OptionGroupName StorageThroughput StorageType").split():
+            described[name] = kept.get(name)
+        if status == "available":
+            described["SnapshotCreateTime"] = self.created
+            described["OriginalSnapshotCreateTime"] = self.original_created
+            described["SnapshotDatabaseTime"] = self.database_time
+        return {key: value for key, value in described.items() if value is not None}

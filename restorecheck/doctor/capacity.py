@@ -1,0 +1,62 @@
+"""Whether AWS will let the newest recovery point be restored: quotas, the engine's version, the instance class."""
+
+from __future__ import annotations
+
+from restorecheck.doctor.diagnosis import Described, Hand, Ill, said
+from restorecheck.errors import SourceError
+from restorecheck.model import Placement
+
+
+def quotas(hand: Hand, needed_gib: int) -> str:
+    """Look whether one more instance, one more manual snapshot and `needed_gib` of storage fit into the quotas."""
+    answer = hand.call("rds", "DescribeAccountAttributes")
+    limits = {limit.get("AccountQuotaName"): limit for limit in said(answer, "AccountQuotas", "this account")}
+    shown = []
+    # Names and units: the RDS API reference, AccountQuota. Storage is in GiB.
+    for name, needed in (("DBInstances", 1), ("ManualSnapshots", 1), ("AllocatedStorage", max(needed_gib, 1))):
+        if name not in limits:
+            raise SourceError(f"AWS does not say the quota {name}", kind="unknown-answer")
+        used, most = said(limits[name], "Used", name), said(limits[name], "Max", name)
+        shown.append(f"{name} {used} of {most}")
+        if used + needed > most:
+            raise Ill(f"the quota {name} has no room: {used} of {most} used, {needed} needed", "raise the quota")
+    return ", ".join(shown)
+
+
+def engine(hand: Hand, newest: Described) -> str:
+    """Look whether RDS still offers the version of the newest recovery point."""
+    name, version = said(newest, "Engine", "the snapshot"), said(newest, "EngineVersion", "the snapshot")
+    versions = list(
+        hand.pages(
+            "rds",
+            "DescribeDBEngineVersions",
+            "DBEngineVersions",
+            Engine=name,
+            EngineVersion=version,
+            IncludeAll=True,  # else a deprecated version looks like one that never was
+        )
+    )
+    statuses = {found.get("Status") for found in versions if found.get("EngineVersion") == version}
+    if "available" in statuses:
+        return f"{name} {version} is offered"
+    if None in statuses:
+        raise SourceError(f"AWS does not say the status of {name} {version}", kind="unknown-answer")
+    word = ", ".join(sorted(str(status) for status in statuses)) or "not offered any more"
+    raise Ill(f"{name} {version} is {word}", "upgrade the snapshot with ModifyDBSnapshot, and the source with it")
+
+
+def orderable(hand: Hand, newest: Described, place: Placement) -> str:
+    """Look whether the instance class can be had for the newest recovery point's engine, version and licence."""
+    wanted = {
+        "Engine": said(newest, "Engine", "the snapshot"),
+        "EngineVersion": said(newest, "EngineVersion", "the snapshot"),
+        "DBInstanceClass": place.instance_class,
+    }
+    if licence := newest.get("LicenseModel"):
+        wanted["LicenseModel"] = licence
+    options = hand.pages("rds", "DescribeOrderableDBInstanceOptions", "OrderableDBInstanceOptions", **wanted, Vpc=True)
+    what = f"{place.instance_class} for {wanted['Engine']} {wanted['EngineVersion']}"
+    # AWS filters, but a simulator or a proxy may not.
+    if not any(said(option, "DBInstanceClass", "an option") == place.instance_class for option in options):
+        raise Ill(f"{what} cannot be ordered in {place.region}", "set instance_class to one that can")
+    return f"{what} can be ordered"

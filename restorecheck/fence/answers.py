@@ -1,0 +1,58 @@
+"""What botocore raised → our errors with a failure kind. Nobody outside the fence needs to know botocore's."""
+
+from __future__ import annotations
+
+import botocore.exceptions
+
+from restorecheck.errors import AwsError, SourceError
+from restorecheck.failures import RETRYABLE_KINDS, of_aws_error
+
+_ENTERING = frozenset(
+    {"AssumeRole", "AssumeRoleWithWebIdentity", "CreateOAuth2Token", "CreateToken", "GetRoleCredentials"}
+)
+_OURS = (
+    botocore.exceptions.ParamValidationError,
+    botocore.exceptions.NoRegionError,
+    botocore.exceptions.UnknownRegionError,
+    botocore.exceptions.InvalidRegionError,
+    botocore.exceptions.InvalidEndpointConfigurationError,
+)
+_IDENTITY = (
+    botocore.exceptions.NoCredentialsError,
+    botocore.exceptions.PartialCredentialsError,
+    botocore.exceptions.CredentialRetrievalError,
+    botocore.exceptions.UnknownCredentialError,
+    botocore.exceptions.ProfileNotFound,
+    botocore.exceptions.ConfigNotFound,
+    botocore.exceptions.ConfigParseError,
+    botocore.exceptions.InvalidConfigError,
+    botocore.exceptions.InfiniteLoopConfigError,
+    botocore.exceptions.MissingDependencyException,
+    botocore.exceptions.RefreshWithMFAUnsupportedError,
+    botocore.exceptions.TokenRetrievalError,
+    botocore.exceptions.SSOError,
+    botocore.exceptions.LoginError,
+)
+
+
+def of_client_error(error: botocore.exceptions.ClientError, operation: str, account: str) -> AwsError:
+    """Return what an error that AWS answered means."""
+    details = error.response.get("Error", {})
+    code = details.get("Code", "") or "Unknown"
+    kind = of_aws_error(code)
+    if kind == "permission" and error.operation_name in _ENTERING:  # botocore enters when credentials run out
+        kind, operation = "credentials", error.operation_name
+    if kind == "unknown-answer" and error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0) >= 500:
+        kind = "aws-unavailable"
+    message = f"{operation} in account {account}: {code}: {details.get('Message', '')}".rstrip(": ")
+    return AwsError(code, message, kind=kind, retryable=kind in RETRYABLE_KINDS)
+
+
+def of_no_answer(error: botocore.exceptions.BotoCoreError, doing: str, account: str) -> SourceError:
+    """Return what it means that a call got no answer from AWS; `doing` names the call."""
+    message = f"{doing} in account {account}: {error}"
+    if isinstance(error, _OURS):
+        return SourceError(message, kind="settings")
+    if isinstance(error, _IDENTITY):
+        return SourceError(message, kind="credentials")
+    return SourceError(message, kind="aws-unavailable", retryable=True)

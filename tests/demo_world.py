@@ -1,0 +1,194 @@
+"""A small world on the demo AWS: a source account, a scratch account, and who may go where.
+
+A test directory offers the fixtures by `from demo_world import aws, fresh_aws, world  # noqa: F401` in its conftest.py.
+Everything is built with plain boto3; nothing here knows restorecheck but the child process's own module.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import psycopg
+import pytest
+
+from restorecheck.demo.aws.process import FAST, REGION, DemoAws
+
+SOURCE, SCRATCH, BASE = "111111111111", "222222222222", "333333333333"
+"""The accounts; BASE is where the service itself runs, and may only assume the roles in the other two."""
+EXTERNAL_ID = "restorecheck-demo"
+SUBNET_GROUP = "restorecheck-scratch"
+MASTER, PASSWORD, DATABASE = "shopkeeper", "a-master-password", "shop"
+
+T = TypeVar("T")
+
+
+def until(probe: Callable[[], T | None], at_most: float = 30.0) -> T:
+    """Return the first true answer of the probe; fail after `at_most` seconds."""
+    deadline = time.monotonic() + at_most
+    while True:
+        if answer := probe():
+            return answer
+        assert time.monotonic() < deadline, f"not within {at_most} s"
+        time.sleep(0.02)
+
+
+def instance_of(rds: Any, name: str) -> dict[str, Any] | None:
+    """Describe an instance; None when there is none."""
+    try:
+        return dict(rds.describe_db_instances(DBInstanceIdentifier=name)["DBInstances"][0])
+    except rds.exceptions.DBInstanceNotFoundFault:
+        return None
+
+
+def instance_in(rds: Any, name: str, status: str = "available", at_most: float = 30.0) -> dict[str, Any]:
+    """Wait for a status of an instance, and describe it."""
+
+    def probe() -> dict[str, Any] | None:
+        found = instance_of(rds, name)
+        assert found is not None, f"{name} is gone"
+        return found if found["DBInstanceStatus"] == status else None
+
+    return until(probe, at_most)
+
+
+def snapshot_in(rds: Any, name: str, status: str = "available", **kind: str) -> dict[str, Any]:
+    """Wait for a status of a snapshot, and describe it."""
+
+    def probe() -> dict[str, Any] | None:
+        found = rds.describe_db_snapshots(DBSnapshotIdentifier=name, **kind)["DBSnapshots"][0]
+        return dict(found) if found["Status"] == status else None
+
+    return until(probe)
+
+
+def gone(rds: Any, name: str) -> None:
+    """Wait until AWS does not know an instance any more."""
+    until(lambda: instance_of(rds, name) is None)
+
+
+def connect(
+    instance: dict[str, Any], *, user: str = MASTER, password: str = PASSWORD, database: str = DATABASE
+) -> psycopg.Connection[tuple[Any, ...]]:
+    """Connect to an instance as DescribeDBInstances describes it. Use it as a context manager."""
+    where = instance["Endpoint"]
+    return psycopg.connect(
+        host=where["Address"],
+        port=where["Port"],
+        user=user,
+        password=password,
+        dbname=database,
+        autocommit=True,
+        connect_timeout=10,
+    )
+
+
+@dataclass(frozen=True)
+class World:
+    """The accounts, furnished: roles, placement and keys, but no database yet."""
+
+    aws: DemoAws
+    source_role: str
+    scratch_role: str
+    source_key: str
+    """A customer managed key in the source account, such as one may share."""
+    scratch_key: str
+    vpc: str
+    """In the scratch account: no internet gateway."""
+    security_group: str
+    source_rds: Any
+    """RDS as the administrator of the source account."""
+    scratch_rds: Any
+
+    def assume(self, role: str, *, external_id: str | None = EXTERNAL_ID, account: str = BASE) -> dict[str, str]:
+        """Assume a role as the service does; returns arguments for boto3.Session."""
+        extra = {"ExternalId": external_id} if external_id is not None else {}
+        sts = self.aws.client("sts", account)
+        got = sts.assume_role(RoleArn=role, RoleSessionName="test", **extra)["Credentials"]
+        return {
+            "aws_access_key_id": got["AccessKeyId"],
+            "aws_secret_access_key": got["SecretAccessKey"],
+            "aws_session_token": got["SessionToken"],
+        }
+
+    def database(self, name: str, *sql: str, **settings: Any) -> dict[str, Any]:
+        """Make an instance in the source account, run statements in its database, and describe it.
+
+        Settings are CreateDBInstance's, in place of these defaults.
+        """
+        defaults = {
+            "DBInstanceClass": "db.t4g.micro",
+            "Engine": "postgres",
+            "AllocatedStorage": 20,
+            "MasterUsername": MASTER,
+            "MasterUserPassword": PASSWORD,
+            "DBName": DATABASE,
+            "BackupRetentionPeriod": 0,
+        }
+        self.source_rds.create_db_instance(DBInstanceIdentifier=name, **(defaults | settings))
+        instance = instance_in(self.source_rds, name)
+        if sql:
+            with connect(instance) as connection:
+                for statement in sql:
+                    connection.execute(statement.encode())
+        return instance
+
+    def snapshot(self, instance: str, name: str, **settings: Any) -> dict[str, Any]:
+        """Take a manual snapshot in the source account, and describe it."""
+        self.source_rds.create_db_snapshot(DBInstanceIdentifier=instance, DBSnapshotIdentifier=name, **settings)
+        return snapshot_in(self.source_rds, name)
+
+    def share(self, snapshot: str, account: str = SCRATCH) -> None:
+        """Share a manual snapshot of the source account."""
+        self.source_rds.modify_db_snapshot_attribute(
+            DBSnapshotIdentifier=snapshot, AttributeName="restore", ValuesToAdd=[account]
+        )
+
+    def placement(self) -> dict[str, Any]:
+        """Return where restores go: arguments for RestoreDBInstanceFromDBSnapshot."""
+        return {"DBSubnetGroupName": SUBNET_GROUP, "VpcSecurityGroupIds": [self.security_group]}
+
+
+def furnish(aws: DemoAws) -> World:
+    """Build the accounts on an empty demo AWS."""
+    ec2, rds = aws.client("ec2", SCRATCH), aws.client("rds", SCRATCH)
+    vpc = ec2.create_vpc(CidrBlock="10.77.0.0/16")["Vpc"]["VpcId"]
+    subnets = [
+        ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.77.{n}.0/24", AvailabilityZone=REGION + zone)["Subnet"]["SubnetId"]
+        for n, zone in enumerate("ab")
+    ]
+    group = ec2.create_security_group(GroupName="restorecheck", Description="from the service only", VpcId=vpc)
+    rds.create_db_subnet_group(DBSubnetGroupName=SUBNET_GROUP, DBSubnetGroupDescription="no way out", SubnetIds=subnets)
+    return World(
+        aws=aws,
+        source_role=aws.role(SOURCE, "restorecheck-source", trusted=[BASE], external_id=EXTERNAL_ID),
+        scratch_role=aws.role(SCRATCH, "restorecheck-scratch", trusted=[BASE], external_id=EXTERNAL_ID),
+        source_key=aws.client("kms", SOURCE).create_key()["KeyMetadata"]["Arn"],
+        scratch_key=aws.client("kms", SCRATCH).create_key()["KeyMetadata"]["Arn"],
+        vpc=vpc,
+        security_group=group["GroupId"],
+        source_rds=aws.client("rds", SOURCE),
+        scratch_rds=rds,
+    )
+
+
+@pytest.fixture(scope="session")
+def aws() -> Iterator[DemoAws]:
+    """One demo AWS for the whole session of a worker, with fast timings."""
+    with DemoAws.start(timings=FAST) as running:
+        yield running
+
+
+@pytest.fixture
+def fresh_aws(aws: DemoAws) -> DemoAws:
+    """The demo AWS with all accounts empty and no faults in force."""
+    aws.reset()
+    return aws
+
+
+@pytest.fixture
+def world(fresh_aws: DemoAws) -> World:
+    """Furnished accounts, without any database."""
+    return furnish(fresh_aws)

@@ -1,0 +1,164 @@
+"""restorecheck installed on a world of the demo AWS: its files, its command line, and a witness of what it touched.
+
+Every `Product.run` takes a description of everything in all accounts before and after, down to the bytes of every
+snapshot, and fails the test if anything but restorecheck's own differs, or if anything of its own is left.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from demo_world import BASE, EXTERNAL_ID, REGION, SCRATCH, SOURCE, SUBNET_GROUP, World
+
+ROOT = Path(__file__).parents[1]
+PREFIX = "restorecheck-"
+QUICK = {"poll": "0.1s", "copy": "60s", "restore": "60s", "open": "30s", "examine": "5m", "teardown": "60s"}
+
+
+def toml(value: object) -> str:
+    """Write a value as TOML; JSON's strings, numbers and lists are TOML's, too."""
+    if isinstance(value, Mapping):
+        return "{ " + ", ".join(f"{key} = {toml(v)}" for key, v in value.items()) + " }"
+    return json.dumps(value)
+
+
+@dataclass
+class Ran:
+    """What one command did."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> dict[str, Any]:
+        return dict(json.loads(self.out))
+
+    @property
+    def report(self) -> dict[str, Any]:
+        """The only report."""
+        [report] = self.json["reports"]
+        return dict(report)
+
+
+@dataclass
+class Product:
+    """One configured restorecheck."""
+
+    world: World
+    home: Path
+    limits: dict[str, str] = field(default_factory=lambda: dict(QUICK))
+    watch: bool = True
+
+    def configure(self, **scratch: object) -> Path:
+        """Write config.toml; `scratch` changes keys of the placement."""
+        world = self.world
+        place = {
+            "subnet_group": SUBNET_GROUP,
+            "security_groups": [world.security_group],
+            "key": world.scratch_key,
+            "instance_class": "db.t4g.micro",
+        } | scratch
+        lines = [
+            f'endpoint_url = "{world.aws.url}"',
+            "[source_accounts.production]",
+            f'id = "{SOURCE}"',
+            f'role = "{world.source_role}"',
+            f'external_id = "{EXTERNAL_ID}"',
+            f'regions = ["{REGION}"]',
+            f'share_key = {{ {REGION} = "{world.source_key}" }}',
+            "[scratch_accounts.lab]",
+            f'id = "{SCRATCH}"',
+            f'role = "{world.scratch_role}"',
+            f'external_id = "{EXTERNAL_ID}"',
+            "[scratch_accounts.lab.limits]",
+            *(f"{name} = {toml(value)}" for name, value in self.limits.items()),
+            f"[scratch_accounts.lab.regions.{REGION}]",
+            *(f"{name} = {toml(value)}" for name, value in place.items()),
+        ]
+        (self.home / "checks").mkdir(parents=True, exist_ok=True)
+        path = self.home / "config.toml"
+        path.write_text("\n".join(lines) + "\n")
+        return path
+
+    def check(
+        self,
+        name: str = "shop-db",
+        instance: str = "shop",
+        asserts: Sequence[Mapping[str, object]] = (),
+        source: Mapping[str, object] | None = None,
+        **check: object,
+    ) -> None:
+        """Write one check; without assertions it asks for at least one row in `orders`."""
+        asserts = asserts or ({"name": "present", "sql": "select count(*) from orders", "expect": {"at_least": 1}},)
+        declared = {"name": name, "rpo": "25h", "rto": "2h"} | check
+        place: dict[str, object] = {"type": "rds", "account": "production", "region": REGION, "instance": instance}
+        place |= {"database": "shop"} | dict(source or {})
+        lines = ["[check]", *(f"{k} = {toml(v)}" for k, v in declared.items())]
+        lines += ["[source]", *(f"{k} = {toml(v)}" for k, v in place.items()), "[scratch]", 'account = "lab"']
+        for one in asserts:
+            lines += ["[[assert]]", *(f"{k} = {toml(v)}" for k, v in one.items())]
+        (self.home / "checks" / f"{name}.toml").write_text("\n".join(lines) + "\n")
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment of a process that may assume the roles, and nothing else of AWS."""
+        kept = {k: v for k, v in os.environ.items() if not k.startswith("AWS_")}
+        keys = self.world.aws.credentials(BASE)
+        return kept | {
+            "PYTHONPATH": str(ROOT),
+            "AWS_ACCESS_KEY_ID": keys["aws_access_key_id"],
+            "AWS_SECRET_ACCESS_KEY": keys["aws_secret_access_key"],
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "COLUMNS": "200",
+        }
+
+    def popen(self, *arguments: str, script: Path | None = None, **more: str) -> subprocess.Popen[str]:
+        """Start a command; `script` stands in for the command line's own entry."""
+        command = [sys.executable, *([str(script)] if script else ["-m", "restorecheck"]), *arguments]
+        return subprocess.Popen(
+            command,
+            cwd=self.home,
+            env=self.environment | more,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(
+        self, *arguments: str, script: Path | None = None, timeout: float = 120, left: bool = False, **more: str
+    ) -> Ran:
+        """Run a command to its end; `left` says that this one may leave something of its own behind."""
+        before = self.estate() if self.watch else {}
+        process = self.popen(*arguments, script=script, **more)
+        try:
+            out, err = process.communicate(timeout=timeout)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            out, err = process.communicate()
+            raise AssertionError(f"{arguments} did not end within {timeout} s\n{out}\n{err}") from None
+        if self.watch:
+            after = self.estate()
+            assert after["theirs"] == before["theirs"], f"{arguments} changed what is not ours\n{err}"
+            assert left or not after["ours"], f"{arguments} left {sorted(after['ours'])}\n{err}"
+        return Ran(process.returncode, out, err)
+
+    def estate(self) -> dict[str, dict[str, Any]]:
+        """Describe everything in all accounts, split into what restorecheck made and what it did not."""
+        ours: dict[str, Any] = {}
+        theirs: dict[str, Any] = {}
+        for account, regions in self.world.aws.digest([SOURCE, SCRATCH]).items():
+            for region, kinds in regions.items():
+                for kind, resources in kinds.items():
+                    for name, described in resources.items():
+                        made = kind in {"instances", "snapshots"} and name.startswith(PREFIX)
+                        (ours if made else theirs)[f"{account}/{region}/{kind}/{name}"] = described
+        return {"ours": ours, "theirs": theirs}

@@ -1,0 +1,370 @@
+"""Whole configurations: the examples are right, and each wrong one says exactly what is expected of it."""
+
+import difflib
+import shutil
+import subprocess
+import sys
+import tomllib
+from datetime import date, datetime, time, timedelta
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from restorecheck import config
+from restorecheck.config import loading, wording
+from restorecheck.config.document import Document
+from restorecheck.config.shape import CheckFile, ConfigFile
+from restorecheck.config.table import Shape, _inside
+from restorecheck.errors import ConfigError, RestorecheckError
+from restorecheck.model import Assertion, Cell, Expectation, Limits, Placement, RdsSource, SnapshotKind
+
+ROOT = Path(__file__).parents[2]
+BAD = Path(__file__).parent / "bad_config"
+CASES = sorted(path.name for path in BAD.iterdir() if path.name != "base")
+
+STRUCTURAL = {
+    "account-ids",
+    "bounds",
+    "choices",
+    "durations",
+    "empty-files",
+    "endpoint",
+    "keys",
+    "missing-keys",
+    "names",
+    "placement",
+    "regions",
+    "roles",
+    "unknown-keys",
+    "wrong-types",
+    "snapshots",
+}  # fmt: skip
+"""Cases that an editor with our JSON Schema shows, too: types, keys and patterns."""
+
+
+@pytest.fixture
+def base(tmp_path, monkeypatch):
+    """A small configuration without problems, in the current directory."""
+    shutil.copytree(BAD / "base", tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def edit(file: Path, old: str, new: str) -> None:
+    text = file.read_text()
+    assert old in text
+    file.write_text(text.replace(old, new))
+
+
+def problems(path: str = "config.toml") -> str:
+    with pytest.raises(ConfigError) as caught:
+        config.load(Path(path))
+    assert caught.value.hint == "docs/configuration.md describes every key"
+    return f"{caught.value}\n"
+
+
+# --- what is right ----------------------------------------------------------------------------------------------
+
+
+def test_the_examples_load():
+    loaded = config.load(ROOT / "config.example.toml")
+
+    assert [check.name for check in loaded.checks] == ["billing-db", "orders-db", "wiki-db"]
+    assert loaded.state == ROOT / "state"
+    assert loaded.endpoint_url is None
+    assert loaded.source_accounts[0].share_keys["eu-central-1"].startswith("arn:aws:kms:eu-central-1:111111111111:")
+    scratch = loaded.scratch_accounts[0]
+    assert (scratch.name, scratch.instances, scratch.regions) == ("lab", 5, ("eu-central-1",))
+
+
+def test_a_check_is_resolved(base):
+    (check,) = config.load(Path("config.toml")).checks
+
+    assert check.source == RdsSource(
+        account="111111111111", region="eu-central-1", instance="orders-prod", database="orders"
+    )
+    assert check.placement == Placement(
+        account="222222222222",
+        region="eu-central-1",
+        subnet_group="restorecheck",
+        security_groups=("sg-0123456789abcdef0",),
+        key="arn:aws:kms:eu-central-1:222222222222:key/1234abcd-12ab-34cd-56ef-1234567890ab",
+        instance_class="db.t4g.medium",
+    )
+    assert check.assertions == (
+        Assertion("orders-present", "select count(*) from orders", Expectation(at_least=Cell("number", "1"))),
+    )
+    assert (check.limits, check.rpo, check.rto) == (Limits(), timedelta(hours=25), timedelta(hours=2))
+    assert (check.schedule, check.timezone, check.restores, check.description, check.runbook) == (
+        None,
+        "UTC",
+        False,
+        "",
+        "",
+    )
+
+
+def test_the_example_checks_show_what_can_be_said():
+    loaded = config.load(ROOT / "config.example.toml")
+    orders, billing, wiki = loaded.check("orders-db"), loaded.check("billing-db"), loaded.check("wiki-db")
+
+    assert orders.assertions[1].expect == Expectation(at_most=Cell("duration", "900"), before="backup")
+    assert orders.assertions[3].expect.members == (Cell("text", "CZ"), Cell("text", "DE"), Cell("text", "SK"))
+    assert orders.assertions[2].sql.startswith("select line.id\n")
+    assert billing.source.snapshots == (SnapshotKind.AUTOMATED, SnapshotKind.MANUAL, SnapshotKind.AWSBACKUP)
+    assert (billing.placement.instance_class, billing.placement.parameter_group) == (
+        "db.r6g.xlarge",
+        "restorecheck-postgres16",
+    )
+    assert billing.limits == Limits(copy=timedelta(hours=8), restore=timedelta(hours=6), examine=timedelta(hours=3))
+    assert billing.assertions[2].database == "archive"
+    assert billing.assertions[2].expect == Expectation(at_most=Cell("date", "2015-01-01"))
+    assert (wiki.restores, wiki.assertions, wiki.schedule, wiki.rpo) == (True, (), "0 3 * * *", timedelta(hours=26))
+
+
+def test_restores_and_assertions_together_are_fine(base):
+    edit(base / "checks/orders-db.toml", 'rpo = "25h"', 'rpo = "25h"\nrestores = true')
+    assert config.load(Path("config.toml")).check("orders-db").restores
+
+
+def test_an_aws_on_this_machine_may_be_asked_more_often(base):
+    edit(base / "config.toml", "[defaults]", 'endpoint_url = "http://127.0.0.1:5555"\n[defaults]')
+    edit(base / "checks/orders-db.toml", "[[assert]]", '[scratch.limits]\npoll = "0.05s"\n[[assert]]')
+    loaded = config.load(Path("config.toml"))
+    assert loaded.endpoint_url == "http://127.0.0.1:5555"
+    assert loaded.check("orders-db").limits.poll == timedelta(milliseconds=50)
+
+
+def test_the_directories_may_be_anywhere_and_editors_own_files_are_left_alone(base, tmp_path):
+    (base / "checks").rename(base / "mine")
+    (base / "mine/.#orders-db.toml").symlink_to("nobody@nowhere")
+    (base / "mine/README.md").write_text("not a check")
+    (base / "var").mkdir()
+    edit(base / "config.toml", "[defaults]", f'state = "var"\nchecks = "{base}/mine"\n[defaults]')
+    loaded = config.load(Path("config.toml"))
+    assert (loaded.state, loaded.path) == ((base / "var").resolve(), base / "config.toml")
+    assert [check.name for check in loaded.checks] == ["orders-db"]
+
+
+def test_looking_things_up(base):
+    loaded = config.load(Path("config.toml"))
+    assert loaded.check("orders-db").name == "orders-db"
+    assert loaded.source_account("111111111111").name == "production"
+    assert loaded.scratch_account("222222222222").name == "lab"
+
+
+@pytest.mark.parametrize(
+    ("ask", "message", "hint"),
+    [
+        (lambda c: c.check("order-db"), "there is no check named order-db", "did you mean orders-db?"),
+        (lambda c: c.check("xyz"), "there is no check named xyz", "the checks are orders-db"),
+        (
+            lambda c: c.source_account("222222222222"),
+            "the configuration has no source account 222222222222",
+            "add it to [source_accounts.…] again",
+        ),
+        (
+            lambda c: c.scratch_account("111111111111"),
+            "the configuration has no scratch account 111111111111",
+            "add it to [scratch_accounts.…] again",
+        ),
+    ],
+)
+def test_what_is_not_there(base, ask, message, hint):
+    with pytest.raises(RestorecheckError) as caught:
+        ask(config.load(Path("config.toml")))
+    assert (caught.value.kind, caught.value.message, caught.value.hint) == ("config", message, hint)
+
+
+# --- what is wrong ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_wrong_configuration_says_what_is_wrong(case, base):
+    shutil.copytree(BAD / case, base, dirs_exist_ok=True)
+    expected, said = (BAD / case / "expected.txt").read_text(), problems()
+    difference = "\n".join(
+        difflib.unified_diff(expected.splitlines(), said.splitlines(), "expected", "said", lineterm="", n=0)
+    )
+    assert not difference, f"{case}:\n{difference}"
+
+
+def test_there_are_enough_of_them_and_each_is_complete():
+    assert len(CASES) >= 20
+    for case in CASES:
+        for line in (BAD / case / "expected.txt").read_text().splitlines():
+            place, _, sentence = line.partition(": ")
+            assert place.rpartition(":")[2].isdigit(), line
+            assert ";" in sentence or ": write" in sentence, f"{line}: it does not say what would be right"
+
+
+def test_files_are_named_as_the_operator_named_the_first(base, monkeypatch):
+    edit(base / "checks/orders-db.toml", 'rto = "2h"', "rto = 2")
+    edit(base / "config.toml", 'scratch = "lab"', 'scratch = "labs"')
+    assert [line.split(":")[0] for line in problems().splitlines()] == ["config.toml", "checks/orders-db.toml"]
+    whole = [line.split(":")[0] for line in problems(f"{base}/config.toml").splitlines()]
+    assert whole == [f"{base}/config.toml", f"{base}/checks/orders-db.toml"]
+    monkeypatch.chdir(base / "checks")
+    relative = [line.split(":")[0] for line in problems("../config.toml").splitlines()]
+    assert relative == ["../config.toml", "../checks/orders-db.toml"]
+
+
+def test_a_file_that_is_not_there(base):
+    assert problems("nowhere.toml") == (
+        "nowhere.toml:1: the file cannot be read (No such file or directory); "
+        "see that it exists and that you may read it\n"
+    )
+
+
+def test_a_check_that_cannot_be_read(base):
+    (base / "checks/folder.toml").mkdir()
+    assert problems() == (
+        "checks/folder.toml:1: the file cannot be read (Is a directory); see that it exists and that you may read it\n"
+    )
+
+
+def test_a_check_is_never_lost_in_silence():
+    with pytest.raises(AssertionError, match="nothing was said about it"):
+        loading._whole(None)
+
+
+def places(value, at=()):
+    """Every place in a parsed file but its root."""
+    for key in value if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ():
+        yield (*at, key)
+        yield from places(value[key], (*at, key))
+
+
+def test_whatever_stands_anywhere_is_accepted_or_complained_about(base):
+    """Each place of both files in turn holds a value of every type, or nothing: never a crash, never a lost check."""
+    strange = [0, -1, 1.5, True, "", "x", "15m", "default", [], [1], ["x", "x"], [{}], {}, {"x": 1}, None]
+    accepted = refused = 0
+    for file in (base / "config.toml", base / "checks/orders-db.toml"):
+        right = file.read_text()
+        for place in places(tomllib.loads(right)):
+            for value in strange:
+                raw = tomllib.loads(right)
+                holder = raw
+                for part in place[:-1]:
+                    holder = holder[part]
+                if value is None:
+                    del holder[place[-1]]
+                else:
+                    holder[place[-1]] = value
+                file.write_text("".join(f"{key} = {wording.toml(inner)}\n" for key, inner in raw.items()))
+                try:
+                    accepted += len(config.load(Path("config.toml")).checks)
+                except ConfigError as e:
+                    refused += bool(e.problems)
+        file.write_text(right)
+    assert refused > 400
+    assert 10 < accepted < 60
+
+
+def test_a_complaint_is_made_once_and_the_same_place_may_have_two():
+    document = Document("x.toml", ConfigFile())
+    for message in ("one", "one", "two"):
+        document.wrong(("state",), message)
+    assert [str(problem) for problem in document.problems()] == ["x.toml:1: state: one", "x.toml:1: state: two"]
+
+
+# --- JSON Schema and documentation ------------------------------------------------------------------------------
+
+
+def as_json(value):
+    """TOML as an editor hands it to a JSON Schema: dates and times are text."""
+    if isinstance(value, dict):
+        return {key: as_json(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [as_json(inner) for inner in value]
+    return value.isoformat() if isinstance(value, date | datetime | time) else value
+
+
+def validator(which):
+    schema = config.json_schema(which)
+    jsonschema.Draft202012Validator.check_schema(schema)
+    return jsonschema.Draft202012Validator(schema)
+
+
+def errors(directory: Path) -> list[str]:
+    found = []
+    for file in [*directory.glob("config*.toml"), *directory.glob("checks/*.toml")]:
+        which = "check" if file.parent.name == "checks" else "config"
+        found += [e.message for e in validator(which).iter_errors(as_json(tomllib.loads(file.read_text())))]
+    return found
+
+
+def test_the_examples_fit_the_json_schema():
+    assert errors(ROOT) == []
+    assert errors(BAD / "base") == []
+
+
+@pytest.mark.parametrize("case", sorted(STRUCTURAL))
+def test_structural_mistakes_do_not_fit_the_json_schema(case):
+    assert errors(BAD / case)
+
+
+def test_every_key_is_described_in_the_json_schema_and_no_table_is_open():
+    for which in ("config", "check"):
+        schema = config.json_schema(which)
+        assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+        for table in [schema, *schema["$defs"].values()]:
+            assert table["additionalProperties"] is False
+            assert all(key.get("description") for key in table["properties"].values())
+        assert "'null'" not in str(schema)
+        assert "'default'" not in str(schema)
+
+
+def keys(shape: type[Shape]):
+    for key, field in shape.keys().items():
+        yield key
+        if inner := _inside(field.annotation)[1]:
+            yield from keys(inner)
+
+
+@pytest.mark.parametrize("shape", [ConfigFile, CheckFile])
+def test_every_key_is_documented_and_shown(shape):
+    page = (ROOT / "docs/configuration.md").read_text()
+    shown = (ROOT / "config.example.toml").read_text() + "".join(
+        f.read_text() for f in (ROOT / "checks").glob("*.toml")
+    )
+    for key in keys(shape):
+        assert f"`{key}`" in page or f".{key}]" in page or f"[{key}]" in page, f"{key} is not in docs/configuration.md"
+        assert key in shown, f"{key} is not in the examples"
+
+
+def test_the_examples_of_keys_are_right():
+    """What a message recommends must itself be accepted."""
+    for shape in (ConfigFile, CheckFile):
+        for table in {shape, *tables_in(shape)}:
+            for key, field in table.keys().items():
+                for example in field.examples or ():
+                    value = tomllib.loads(f"x = {wording.toml(example)}")["x"]
+                    table.model_validate({key: value})
+
+
+def tables_in(shape: type[Shape]):
+    for field in shape.keys().values():
+        if inner := _inside(field.annotation)[1]:
+            yield inner
+            yield from tables_in(inner)
+
+
+def test_importing_is_light():
+    code = "import sys, restorecheck.config; print(*sorted(m for m in sys.modules if '.' not in m))"
+    modules = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
+    ).stdout.split()
+    heavy = {"pydantic", "sqlglot", "apscheduler", "tree_sitter", "boto3", "sqlalchemy"}
+    assert not heavy & set(modules)
+
+
+def test_a_right_configuration_needs_no_parser_for_positions():
+    code = "import sys; from pathlib import Path; from restorecheck import config;"
+    code += "config.load(Path('config.example.toml')); print(*sys.modules)"
+    modules = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
+    ).stdout.split()
+    assert "sqlglot" in modules
+    assert "tree_sitter" not in modules

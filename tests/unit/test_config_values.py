@@ -1,0 +1,178 @@
+"""Single values of the configuration: durations, what expectations compare with, and the shapes of names."""
+
+import tomllib
+from datetime import date, timedelta
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from restorecheck.config import names, values
+from restorecheck.model import Cell
+
+
+# --- durations and cells --------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("15m", 900),
+        ("25h", 90_000),
+        ("7d", 604_800),
+        ("1h30m", 5_400),
+        ("2w", 1_209_600),
+        ("0.05s", 0.05),
+        ("1d1s", 86_401),
+    ],
+)
+def test_durations(text, seconds):
+    assert values.duration(text) == timedelta(seconds=seconds)
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("15 minutes", "15m"),
+        ("1 day", "24h"),
+        ("4 days", "4d"),
+        ("1.5h", "1h30m"),
+        ("PT15M", "15m"),
+        ("P7D", "7d"),
+        ("2 weeks", "14d"),
+        ("90 min", "1h30m"),
+        ("1h 30m", "1h30m"),
+        ("30m1h", "1h30m"),
+        ("10 secs", "10s"),
+        ("15M", "15m"),
+        ("15m\n", "15m"),
+    ],
+)
+def test_what_was_meant_by_what_is_not_a_duration(text, meant):
+    with pytest.raises(ValueError, match=f'did you mean "{meant}"'):
+        values.duration(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "15", "-5m", "m", "1 fortnight", "15ms", "\u0665m", "0 minutes", "99999999999 days", "5m!", "1e3s"]
+)
+def test_what_is_no_duration_at_all(text):
+    with pytest.raises(ValueError, match="is not a duration; write whole numbers with the units"):
+        values.duration(text)
+
+
+@given(st.integers(1, int(values.LONGEST.total_seconds())))
+def test_a_duration_survives_being_spoken(seconds):
+    length = timedelta(seconds=seconds)
+    assert values.duration(values.spoken(length)) == length
+
+
+def test_spoken_durations():
+    said = [
+        values.spoken(timedelta(**{unit: n})) for unit, n in (("hours", 25), ("hours", 72), ("days", 8), ("seconds", 0))
+    ]
+    assert said == ["25h", "72h", "8d", "0s"]
+
+
+@pytest.mark.parametrize(
+    ("toml", "cell"),
+    [
+        ("1_000_000", Cell("number", "1000000")),
+        ("0.10", Cell("number", "0.1")),
+        ("-0.0", Cell("number", "0")),
+        ("1e3", Cell("number", "1000")),
+        ("100", Cell("number", "100")),
+        ("0.1234567890123456789", Cell("number", "0.1234567890123456789")),
+        ('"15m"', Cell("duration", "900")),
+        ('"0s"', Cell("duration", "0")),
+        ('"0.5s"', Cell("duration", "0.5")),
+        ("2026-01-01", Cell("date", "2026-01-01")),
+        ("2026-01-01T02:00:00+02:00", Cell("time", "2026-01-01T00:00:00+00:00")),
+        ("2026-01-01T02:00:00", Cell("time", "2026-01-01T02:00:00", naive=True)),
+    ],
+)
+def test_bounds(toml, cell):
+    assert values.bound(tomllib.loads(f"x = {toml}", parse_float=Decimal)["x"]) == cell
+
+
+@pytest.mark.parametrize(
+    ("value", "cell"),
+    [
+        ("15m", Cell("text", "15m")),
+        (True, Cell("bool", "true")),
+        (False, Cell("bool", "false")),
+        (5, Cell("number", "5")),
+    ],
+)
+def test_exact_values(value, cell):
+    assert values.exact(value) == cell
+
+
+def test_values_are_shown_short_and_as_in_the_file():
+    shown = [values.shown(value) for value in (True, False, [1], {"a": 1}, 'a "b"', date(2026, 1, 1), Decimal("1.50"))]
+    assert shown == ["true", "false", "a list", "a table", '"a \\"b\\""', "2026-01-01", "1.50"]
+    assert len(values.shown("x" * 1000)) == 58
+
+
+# --- names ----------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("read", "right"),
+    [
+        (
+            names.region,
+            ["eu-central-1", "us-gov-west-1", "cn-north-1", "us-isob-east-1", "eusc-de-east-1", "ap-southeast-5"],
+        ),
+        (names.role, ["arn:aws:iam::111111111111:role/a", "arn:aws-cn:iam::111111111111:role/path/to/a+b=c,d.e@f-g"]),
+        (names.key, ["arn:aws-us-gov:kms:us-gov-west-1:111111111111:key/mrk-0123456789abcdef0123456789abcdef"]),
+        (names.instance_class, ["db.t4g.medium", "db.r6gd.16xlarge", "db.r5.4xlarge.tpc2.mem2x", "db.m5d.24xlarge"]),
+        (names.security_group, ["sg-01234567", "sg-0123456789abcdef0"]),
+        (names.subnet_group, ["restorecheck", "Scratch subnets", "defaults_of_ours", "a.b-c"]),
+        (names.option_group, ["ours", "o-1"]),
+        (names.instance, ["a", "orders-prod", "a" * 63]),
+        (names.database, ["orders", "Größe", "with space"]),
+        (names.assertion_name, ["a", "orders_present", "a-b_c", "2nd"]),
+        (names.external_id, ["ab", "arn:aws/x_y+=,.@-"]),
+        (names.loopback_url, ["http://127.0.0.1:5555", "https://127.8.9.10", "http://[::1]:80/"]),
+        (names.url, ["https://wiki.example.org", "http://a/b?c#d"]),
+    ],
+)
+def test_right_names(read, right):
+    for text in right:
+        assert read(text) == text
+
+
+@pytest.mark.parametrize(
+    ("read", "wrong"),
+    [
+        (names.account_id, ["", "1" * 11, "1" * 13, "1" * 12 + "\n", "\u0661" * 12, " 111111111111"]),
+        (names.region, ["eu", "EU-central-1", "eu-central", "eu-central-1a", "eu-central-1\n", "global"]),
+        (
+            names.role,
+            ["arn:aws:iam::111111111111:user/a", "arn:aws:iam::1:role/a", "arn:aws:iam::111111111111:role/", "role/a"],
+        ),
+        (names.instance, ["", "-a", "a-", "1a", "a" * 64, "a_b", "ORDERS_PROD", "a\n"]),
+        (names.database, ["", "a\x00b", "ü" * 32, "a\nb"]),
+        (names.security_group, ["sg-", "sg-0123456", "SG-01234567", "restorecheck", "sg-0123456789abcdefg"]),
+        (names.subnet_group, ["default", "Default", "default-vpc-1", "", "-x"]),
+        (names.assertion_name, ["", "A", "a--b", "-a", "a" * 64, "ä"]),
+        (
+            names.loopback_url,
+            [
+                "http://localhost:5555",
+                "http://127.0.0.1.example.org",
+                "http://127.0.0.1:5555@example.org",
+                "http://10.0.0.1",
+                "http://127.0.0.1:5555/x",
+                "http://127.0.0.1\n",
+                "ftp://127.0.0.1",
+                "http://127.0.0.999",
+                "http://[::2]",
+                "http://0.0.0.0",
+            ],
+        ),
+        (names.url, ["wiki", "https://", "ftp://a", "https://a b"]),
+    ],
+)
+def test_wrong_names(read, wrong):
+    for text in wrong:
+        with pytest.raises(ValueError, match="; "):
+            read(text)
