@@ -15,7 +15,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pytest
 from demo_world import BASE, EXTERNAL_ID, REGION, SCRATCH, SOURCE, SUBNET_GROUP, World
+
+from restorecheck.config import load
+from restorecheck.engines.clock import WallClock
+from restorecheck.engines.inline import InlineDurable
+from restorecheck.model import Report
+from restorecheck.runner import LivePorts, make_state
+from restorecheck.schedule import run_id
+from restorecheck.verify import verify
 
 ROOT = Path(__file__).parents[1]
 PREFIX = "restorecheck-"
@@ -55,7 +64,6 @@ class Product:
     world: World
     home: Path
     limits: dict[str, str] = field(default_factory=lambda: dict(QUICK))
-    watch: bool = True
 
     def configure(self, **scratch: object) -> Path:
         """Write config.toml; `scratch` changes keys of the placement."""
@@ -137,7 +145,7 @@ class Product:
         self, *arguments: str, script: Path | None = None, timeout: float = 120, left: bool = False, **more: str
     ) -> Ran:
         """Run a command to its end; `left` says that this one may leave something of its own behind."""
-        before = self.estate() if self.watch else {}
+        before = self.estate()
         process = self.popen(*arguments, script=script, **more)
         try:
             out, err = process.communicate(timeout=timeout)
@@ -145,11 +153,29 @@ class Product:
             process.kill()
             out, err = process.communicate()
             raise AssertionError(f"{arguments} did not end within {timeout} s\n{out}\n{err}") from None
-        if self.watch:
-            after = self.estate()
-            assert after["theirs"] == before["theirs"], f"{arguments} changed what is not ours\n{err}"
-            assert left or not after["ours"], f"{arguments} left {sorted(after['ours'])}\n{err}"
+        self.compare(before, left=left, told=f"{arguments}\n{out}\n{err}")
         return Ran(process.returncode, out, err)
+
+    def verify(self, check: str = "shop-db", *, left: bool = False, clock: WallClock | None = None) -> Report:
+        """Run a check in this process, without the command line and without records: for many small stories."""
+        clock = clock or WallClock()
+        config = load(self.home / "config.toml")
+        make_state(config.state)
+        ports = LivePorts(config, clock, None)
+        before = self.estate()
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in self.environment.items():
+                patch.setenv(name, value)
+            durable = InlineDurable(run_id(check, clock.now()), clock, None, clock.cancelled)
+            report = verify(durable, ports)
+        self.compare(before, left=left, told=str(report))
+        return report
+
+    def compare(self, before: dict[str, dict[str, Any]], *, left: bool, told: str) -> None:
+        """Fail if anything that is not ours has changed, or (unless `left`) if anything of ours is there."""
+        after = self.estate()
+        assert after["theirs"] == before["theirs"], f"changed what is not ours: {told}"
+        assert left or not after["ours"], f"left {sorted(after['ours'])}: {told}"
 
     def estate(self) -> dict[str, dict[str, Any]]:
         """Describe everything in all accounts, split into what restorecheck made and what it did not."""

@@ -95,7 +95,7 @@ class Postgres:
                 with Watchdog(connection, 30.0):
                     row = connection.execute("SELECT pg_catalog.current_setting('server_version')").fetchone()
             except psycopg.Error as e:
-                raise QueryError(f"the server did not answer: {_sentence(e, '')}", retryable=True) from None
+                raise QueryError(f"the server did not answer: {_sentence(e, None)}", retryable=True) from None
         return str(row[0]).split()[0] if row else ""
 
     def ask(self, reader: Login, assertions: Sequence[Assertion], salt: str, within: timedelta) -> tuple[Answer, ...]:
@@ -176,7 +176,7 @@ def _unprepared(error: psycopg.Error) -> QueryError:
     state = error.sqlstate
     if state is None:
         return QueryError("the server broke off while the reader's role was made", retryable=True)
-    message = f"the reader's role could not be made: {_sentence(error, 'role pg_read_all_data grant')}"
+    message = f"the reader's role could not be made: {_sentence(error, None)}"
     if state == errors.InsufficientPrivilege.sqlstate:
         return QueryError(
             message, "the master user must be allowed to create roles and grant pg_read_all_data", kind="permission"
@@ -187,7 +187,7 @@ def _unprepared(error: psycopg.Error) -> QueryError:
     return QueryError(message, kind="database-unreachable" if passing or twin else kind, retryable=passing or twin)
 
 
-def _sentence(error: psycopg.Error, query: str) -> str:
+def _sentence(error: psycopg.Error, query: str | None) -> str:
     """Return what may be told of a server's error."""
     if error.sqlstate is None:
         return "the connection broke off"

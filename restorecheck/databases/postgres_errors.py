@@ -54,12 +54,12 @@ block boolean buffer by bytes cache calls cannot cast catalog character checksum
 command commands compressed constraint contain contains control conversion convert corrupt corrupted could create
 current cursor cut data database date declare denied different disk does double each element encoding end error
 exceeds execute exist existing expected expression failed field file find for format found from function functions
-global group has have header implemented in index indexes input insert integer interval into invalid is item its
-json jsonb key large left length level limit lock lookup materialized match matching may memory missing mode
+global grant granted group has have header implemented in index indexes input insert integer interval into invalid is
+item its json jsonb key large left length level limit lock lookup match matching materialized may memory missing mode
 modifying more multiple must name named near negative no not number numeric of off offset on one only open operator or
-order out output page parameter permission pointer policy position precision prepared privilege procedure query
-range read read-only real record recursive reference references relation replication request requested required
-return returned returns right role row row-level rows scalar schema security select sequence server set single size
+order out output page parameter permission pointer policy position precision prepared privilege procedure query range
+read read-only real record recursive reference references relation replication request requested required return
+returned returns right role roles row row-level rows scalar schema security select sequence server set single size
 smallint space specified statement statements string subquery subscript substring such syntax system table tables
 temporary terminating text than that the time timeout timestamp to toast token too transaction trigger tuple type
 types unable unexpected unique unsupported update used user using value values variable verification version view
@@ -81,15 +81,17 @@ def kind_of(sqlstate: str, message: str = "") -> str:
     return BY_STATE.get(sqlstate) or BY_CLASS.get(sqlstate[:2]) or "question"
 
 
-def sentence(sqlstate: str, condition: str, message: str, sql: str) -> str:
+def sentence(sqlstate: str, condition: str, message: str, sql: str | None) -> str:
     """Return one sentence about an error: SQLSTATE, the condition's name, and what may be repeated of the message.
 
-    `condition` is a name such as `UndefinedTable`, or empty; `sql` is what the operator wrote.
+    `condition` is a name such as `UndefinedTable`, or empty; `sql` is what the operator wrote, None for our own.
     """
     name = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", condition).lower() or "error"
     text = f"the server refused with SQLSTATE {sqlstate} ({name})"
-    if kept := repeatable(message, sql):
+    if kept := repeatable(message, sql or ""):
         text += f": {kept}"
+    if sql is None:
+        return text
     if sqlstate == "58P01" and _LOST_LIBRARY.search(message):
         return f"{text}; the restored server lacks a library that the query needs"
     return f"{text}; {_HINTS[sqlstate]}" if sqlstate in _HINTS else text

@@ -20,6 +20,7 @@ OLDEST = 14
 SETTINGS_OF_MASTER = {
     "search_path": "pg_catalog",  # a restored function must not run with the master's rights by being named like ours
     "default_transaction_read_only": "off",
+    "synchronous_commit": "local",  # else a crash soon after takes the role away, and no standby is waited for
     "statement_timeout": "60000",
     "lock_timeout": "10000",
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from postgres_shop import fingerprint
@@ -164,6 +165,8 @@ def test_what_would_change_something_is_refused(running, reader, sql):
         assert answer.kind in ("question", "missing-object"), answer
         assert answer.sqlstate
     assert fingerprint(running) == before
+    assert not Path("/tmp/restorecheck-escaped").exists()
+    assert not (running.data / "restorecheck-escaped").exists()
 
 
 @pytest.mark.parametrize("sql", ALLOWED_BUT_HARMLESS)

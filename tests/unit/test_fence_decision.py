@@ -78,11 +78,15 @@ def test_clocks_may_differ_by_minutes():
 BOTH_LISTS = "the lists of source and scratch accounts must both be known"
 TWICE = "an account is configured both as source and as scratch"
 
+TWO_LABS = replace(RUN_PERMIT, scratch_accounts=frozenset({SCRATCH, OTHER}))  # both configured; the run uses one
+
 REFUSALS: list[tuple[Target, Permit, str]] = [
     (instance(), replace(RUN_PERMIT, scratch_accounts=frozenset()), BOTH_LISTS),
     (instance(), replace(RUN_PERMIT, source_accounts=frozenset()), BOTH_LISTS),
     (instance(), replace(RUN_PERMIT, source_accounts=frozenset({SOURCE, SCRATCH})), TWICE),
     (instance(account=OTHER, arn=arn("db", OTHER)), RUN_PERMIT, f"account {OTHER} is not one in which"),
+    (snapshot(OTHER), TWO_LABS, f"account {OTHER} is not one in which"),
+    (snapshot(OTHER), replace(RUN_PERMIT, source_accounts=frozenset({SOURCE, OTHER})), f"account {OTHER} is not one"),
     (instance(account=""), RUN_PERMIT, "account ? is not one in which"),
     (instance(account=SOURCE, arn=arn("db", SOURCE)), RUN_PERMIT, f"account {SOURCE} is not one in which"),
     (snapshot(OTHER), replace(RUN_PERMIT, scratch_account=OTHER), f"account {OTHER} is not one in which"),
@@ -156,6 +160,7 @@ PLACES: list[tuple[Role, str, object, Permit, str]] = [
     (Role.SCRATCH, OTHER, REGION, RUN_PERMIT, f"the permit is not for account {OTHER} as scratch account"),
     (Role.SCRATCH, SOURCE, REGION, RUN_PERMIT, f"the permit is not for account {SOURCE} as scratch account"),
     (Role.SOURCE, SCRATCH, REGION, RUN_PERMIT, f"the permit is not for account {SCRATCH} as source account"),
+    (Role.SCRATCH, OTHER, REGION, TWO_LABS, f"not for account {OTHER} as scratch account"),
     (Role.SCRATCH, OTHER, REGION, replace(RUN_PERMIT, scratch_account=OTHER), f"not for account {OTHER}"),
     (Role.SOURCE, "", REGION, replace(RUN_PERMIT, source_account=""), "not for account ? as source account"),
     (Role.BASE, SCRATCH, REGION, RUN_PERMIT, f"not for account {SCRATCH} as base account"),
@@ -268,7 +273,7 @@ account_sets = st.frozensets(accounts, max_size=2)
 
 @st.composite
 def permits(draw: st.DrawFn) -> Permit:
-    good = draw(st.sampled_from([RUN_PERMIT, SWEEP_PERMIT]))
+    good = draw(st.sampled_from([RUN_PERMIT, SWEEP_PERMIT, TWO_LABS, replace(TWO_LABS, scratch_account=OTHER)]))
     if draw(st.integers(0, 2)):  # mostly right, or nearly nothing would be
         return good
     return replace(

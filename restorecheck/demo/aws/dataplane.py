@@ -161,7 +161,7 @@ class DataPlane:
 
 def _root(directory: Path | None) -> Path:
     if directory is None:
-        made = Path(tempfile.mkdtemp(prefix=orphans.PREFIX))
+        made = Path(tempfile.mkdtemp(prefix=orphans.PREFIX, dir=orphans.parent()))
     else:
         made = directory.absolute()
         made.mkdir(parents=True, exist_ok=True)

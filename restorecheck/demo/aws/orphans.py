@@ -23,6 +23,8 @@ from typing import IO
 
 PREFIX = "restorecheck-demo-aws-"
 LOCK = "lock"
+PLENTY = 6 * 1024**3
+"""Bytes of free memory above which data directories may lie in memory."""
 
 
 def postgres_under(root: Path) -> list[int]:
@@ -61,10 +63,28 @@ def claim(root: Path) -> IO[str]:
     return lock
 
 
-def clean(parent: Path | None = None) -> list[Path]:
+def parent() -> Path:
+    """Return where data directories are made: in memory if there is plenty, which makes a restore ten times faster."""
+    memory = Path("/dev/shm")
+    if "TMPDIR" not in os.environ and os.access(memory, os.W_OK) and not os.statvfs(memory).f_flag & os.ST_NOEXEC:
+        free = os.statvfs(memory).f_bavail * os.statvfs(memory).f_frsize
+        if min(free, _available_memory()) >= PLENTY:
+            return memory
+    return Path(tempfile.gettempdir())
+
+
+def _available_memory() -> int:
+    for line in Path("/proc/meminfo").read_text().splitlines():
+        if line.startswith("MemAvailable:"):
+            return int(line.split()[1]) * 1024
+    return 0
+
+
+def clean(*parents: Path) -> list[Path]:
     """Remove the data directories, and the postgres processes, of servers that are dead. Returns what was removed."""
     removed = []
-    for root in (parent or Path(tempfile.gettempdir())).glob(PREFIX + "*"):
+    places = parents or (Path("/dev/shm"), Path(tempfile.gettempdir()))
+    for root in [root for place in places for root in place.glob(PREFIX + "*")]:
         # Another user's, or one whose server lives: not ours to touch. One without a lock is just being made.
         if root.is_dir() and root.owner() == _me() and (root / LOCK).exists():
             with contextlib.suppress(OSError), claim(root):

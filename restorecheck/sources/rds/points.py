@@ -95,14 +95,17 @@ def _point(reach: Reach, kind: SnapshotKind, snapshot: Described, newest: dateti
 
 
 def _default_key(reach: Reach, kind: SnapshotKind, key: str) -> bool:
-    """Say whether a key is AWS's own. Raises SourceError `key-unusable` for one that is disabled or dying."""
+    """Say whether a key is AWS's own. Raises SourceError `key-unusable` for one that is dead or dying."""
     side: Side = "scratch" if kind is SnapshotKind.SHARED else "source"
     try:
         metadata = reach.hand(side).call("kms", "DescribeKey", KeyId=key)["KeyMetadata"]
     except AwsError as e:
-        if e.kind != "permission":
-            raise
-        return False  # not ours to look at; AWS will say what it thinks of the key when we copy
+        gone = e.code == "NotFoundException"
+        if gone and side == "source":
+            raise SourceError(f"the KMS key {key} does not exist any more", kind="key-unusable") from e
+        if gone or e.kind == "permission":
+            return False  # not ours to look at; AWS will say what it thinks of the key when we copy
+        raise
     if metadata["KeyState"] in {"Disabled", "PendingDeletion"}:
         raise SourceError(f"the KMS key {key} is in state {metadata['KeyState']}", kind="key-unusable")
     return bool(metadata["KeyManager"] == "AWS")
