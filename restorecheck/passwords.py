@@ -13,10 +13,14 @@ import secrets
 import string
 from pathlib import Path
 
+from restorecheck.errors import RestorecheckError
+
 _ALPHABET = string.ascii_letters + string.digits  # RDS forbids / " @ and space; Oracle and MySQL more
 
 LENGTH = 32
 """Characters; RDS allows 8 to 128 for PostgreSQL, 8 to 41 for MySQL. 32 of 62 letters are 190 bits."""
+
+_KEY_BYTES = 32
 
 
 class Passwords:
@@ -43,17 +47,28 @@ class Passwords:
 def service_key(path: Path) -> bytes:
     """Return the service key in a file, made on first use and readable by its owner only.
 
+    Raises RestorecheckError `config` for a file that holds none.
     A key that two processes make at the same moment is the same key: the file is linked into place, and the first wins.
     """
     if not path.exists():
         draft = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
         descriptor = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
         with os.fdopen(descriptor, "w") as file:
-            file.write(secrets.token_hex(32) + "\n")
+            file.write(secrets.token_hex(_KEY_BYTES) + "\n")
         try:
             os.link(draft, path)
         except FileExistsError:
             pass
         finally:
             draft.unlink()
-    return bytes.fromhex(path.read_text().strip())
+    try:
+        key = bytes.fromhex(path.read_text().strip())
+    except (OSError, ValueError):
+        key = b""
+    if len(key) != _KEY_BYTES:
+        raise RestorecheckError(
+            f"{path} is not a service key that can be read",
+            "put the right one back, or delete it: a new one is made, and runs under way cannot be opened any more",
+            kind="config",
+        )
+    return key

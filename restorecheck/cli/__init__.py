@@ -34,15 +34,21 @@ INTERNAL = 70
 DEFAULT_CONFIG = Path("config.toml")
 
 
-@app.callback()
-def _options(
-    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.", is_eager=True)] = False,
-) -> None:
-    if version:
+def _print_version(asked: bool) -> None:
+    if asked:
         from restorecheck import __version__
 
-        typer.echo(f"restorecheck {__version__}")
+        print(f"restorecheck {__version__}")
         raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    del version  # which its callback has dealt with
 
 
 @app.command("check-config")

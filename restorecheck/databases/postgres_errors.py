@@ -113,7 +113,7 @@ def repeatable(message: str, sql: str) -> str:
         elif not kept or kept[-1] != "…":
             kept.append("…")
         before = low
-    if words < _SHORTEST_HELP * (words + kept.count("…")):
+    if not words or words < _SHORTEST_HELP * (words + kept.count("…")):
         return ""
     return _joined(kept)
 

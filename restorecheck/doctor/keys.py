@@ -18,9 +18,8 @@ def enabled(metadata: Described, key: str) -> None:
         raise Ill(f"{key} is about to be deleted", "cancel its deletion now: backups under it die with it")
     if state != "Enabled":
         raise Ill(f"{key} is in state {state}", "enable the key")
-    for part, wanted in (("KeyUsage", "ENCRYPT_DECRYPT"), ("KeySpec", "SYMMETRIC_DEFAULT")):
-        if said(metadata, part, key) != wanted:
-            raise Ill(f"{key} is a key of {part} {metadata[part]}", "take a symmetric encryption key")
+    if said(metadata, "KeySpec", key) != "SYMMETRIC_DEFAULT":  # that spec can do nothing but encrypt [KMS, KeySpec]
+        raise Ill(f"{key} is a key of the kind {metadata['KeySpec']}", "take a symmetric encryption key")
 
 
 def is_default(metadata: Described, key: str) -> bool:

@@ -39,8 +39,15 @@ class RunStore:
         self._engine = sa.create_engine(url)
         if self._engine.dialect.name == "sqlite":
             sa.event.listen(self._engine, "connect", _tune_sqlite)
-        with self._engine.begin() as connection:
-            _METADATA.create_all(connection)
+        try:
+            with self._engine.begin() as connection:
+                _METADATA.create_all(connection)
+        except sa.exc.DatabaseError as e:
+            raise RestorecheckError(
+                f"the store {self._engine.url!r} cannot be opened: {e.orig}",
+                "put a good copy back, or move it away: a new one is made",
+                kind="config",
+            ) from e
 
     @classmethod
     def in_directory(cls, state: Path) -> RunStore:

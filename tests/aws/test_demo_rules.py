@@ -92,9 +92,7 @@ def test_encryption_decides_what_may_be_shared_copied_and_restored(world: World)
     world.share("plain")
 
     restore = scratch.restore_db_instance_from_db_snapshot
-    message = refused(
-        "InvalidDBSnapshotState", restore, DBInstanceIdentifier="x", DBSnapshotIdentifier=ARN + "rekeyed"
-    )
+    message = refused("InvalidDBSnapshotState", restore, DBInstanceIdentifier="x", DBSnapshotIdentifier=ARN + "rekeyed")
     assert "copy it first" in message
     restore(DBInstanceIdentifier="direct", DBSnapshotIdentifier=ARN + "plain")
 
@@ -296,7 +294,7 @@ def test_the_master_user_is_not_a_superuser_but_may_much(world: World) -> None:
     instance = instance_in(world.source_rds, "orders")
     with connect(instance, user="reader", password="reading-only") as reader:
         assert reader.execute("select id from secrets").fetchall() == [(1,)]
-    with pytest.raises(Exception, match="pg_hba.conf rejects"):
+    with pytest.raises(Exception, match=r"pg_hba\.conf rejects"):
         connect(instance, user="rdsadmin", password="x")
 
 

@@ -9,18 +9,22 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 
 import psycopg
 import pytest
 from postgres_server import Server, embedded, server
-from postgres_shop import open_shop
+from postgres_shop import CANARY, open_shop
+from severing import severing
 
+from restorecheck.databases import postgres as module
 from restorecheck.databases.interface import Login
 from restorecheck.databases.postgres import Postgres
 from restorecheck.databases.postgres_connection import BUNDLE, connect
 from restorecheck.databases.postgres_question import SETTINGS
 from restorecheck.databases.watchdog import Watchdog
+from restorecheck.errors import QueryError
 from restorecheck.model import Assertion, Cell, Expectation
 
 VALUE = Expectation(at_least=Cell("number", "0"))
@@ -192,6 +196,36 @@ def test_an_administrator_s_command_accuses_nobody(fragile, its_reader):
     with meanwhile(fragile, terminate):
         (answer,) = ask(its_reader, question(SLEEP))
     assert (answer.kind, answer.sqlstate) == ("interfered", "57P01")
+
+
+def test_a_line_that_is_cut_twice_is_a_lost_connection(reader):
+    with severing(reader.port, b"FETCH") as port:
+        (answer,) = ask(replace(reader, port=port), question("select 1", VALUE))
+    assert (answer.kind, answer.cells) == ("connection-lost", ())
+
+
+def test_a_knock_that_is_cut_off_may_be_tried_again(reader):
+    with severing(reader.port, b"current_setting") as port, pytest.raises(QueryError, match="broke off") as refused:
+        Postgres().knock(replace(reader, port=port))
+    assert (refused.value.kind, refused.value.retryable) == ("database-unreachable", True)
+
+
+def test_a_preparation_that_is_cut_off_may_be_tried_again_and_leaves_nothing(running, reader):
+    login = replace(reader, user="restorecheck_reader_cut")
+    with severing(running.port, b"COMMIT") as port, pytest.raises(QueryError, match="broke off") as refused:
+        Postgres().prepare(replace(running.master(), port=port), login)
+    assert (refused.value.kind, refused.value.retryable) == ("database-unreachable", True)
+    with running.superuser() as connection:
+        assert connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [login.user]).fetchone() is None
+
+
+def test_an_error_of_the_client_library_is_ours(reader, monkeypatch):
+    def broken(*_: object) -> None:
+        raise psycopg.InterfaceError(CANARY)
+
+    monkeypatch.setattr(module, "taken", broken)
+    (answer,) = ask(reader, question("select 1"))
+    assert (answer.kind, answer.error) == ("internal", "the client failed: InterfaceError")
 
 
 class FakeTime:

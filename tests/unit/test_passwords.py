@@ -2,6 +2,10 @@ import stat
 import string
 from pathlib import Path
 
+import pytest
+
+from restorecheck.errors import RestorecheckError
+
 from restorecheck.passwords import LENGTH, Passwords, service_key
 
 
@@ -45,3 +49,12 @@ def test_of_two_that_make_the_key_at_once_the_first_wins(tmp_path: Path, monkeyp
     monkeypatch.setattr(Path, "exists", lambda self: False)
     assert service_key(path) == key
     assert [p.name for p in tmp_path.iterdir()] == ["service.key"]
+
+
+@pytest.mark.parametrize("text", ["", "not hex", "abcd", "00" * 33])
+def test_what_is_no_key_is_named(tmp_path: Path, text: str):
+    path = tmp_path / "service.key"
+    path.write_text(text)
+    with pytest.raises(RestorecheckError, match="is not a service key") as e:
+        service_key(path)
+    assert e.value.kind == "config"

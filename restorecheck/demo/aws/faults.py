@@ -1,9 +1,9 @@
 """What shall go wrong: which calls fail and how, and what befalls the next instances. Pure decisions, no effects.
 
-A fault matches calls by service, operation, account, role and resource name (globs, case is ignored), skips
-the first `after` matches and then strikes `times` times, or for ever. It does exactly one of these things:
+A fault matches calls by service, operation, account, role and resource name (globs, case is ignored), skips the
+first `after` matches and then strikes `times` times, or for ever. It does exactly one of these things:
 
-- `code`: the call is answered with this AWS error; with `carried_out` it is done first, so that only its answer is lost;
+- `code`: the call is answered with this AWS error; with `carried_out` it is done first, and only its answer is lost;
 - `instance_status`: the instance that the call makes ends in this status instead of `available`; `creating`: stuck;
 - `slow_boot`: the instance that the call makes stays `creating` this many seconds longer;
 - `connection`: the instance that the call makes takes no connections: "refuse" or "hang" (accepted, never answered);

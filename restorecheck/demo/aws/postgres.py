@@ -1,7 +1,7 @@
 """One PostgreSQL server on one data directory: make, start, ask as superuser, back up, stop.
 
-Durability is off throughout: a demo server that dies takes its data with it. Only processes that were started here are
-signalled. It knows nothing of AWS.
+fsync is off: what survives a crash of PostgreSQL need not survive one of the machine. Only processes that were
+started here are signalled. It knows nothing of AWS.
 """
 
 from __future__ import annotations
@@ -28,7 +28,6 @@ SETTINGS = {
     "max_connections": "60",
     "fsync": "off",
     "full_page_writes": "off",
-    "synchronous_commit": "off",
     "autovacuum": "off",
     "wal_level": "replica",  # pg_basebackup needs it
     "max_wal_senders": "4",

@@ -200,8 +200,8 @@ def _valid_identifier(name: str | None, parameter: str) -> str:
     """Return an identifier in the form that RDS stores: lower case. Raises InvalidParameterValue."""
     if name is None or not re.fullmatch(r"[A-Za-z](?!.*--)[A-Za-z0-9-]{0,62}(?<!-)", name):
         message = (
-            f"The parameter {parameter} is not a valid identifier. Identifiers must begin with a letter; must contain only "
-            "ASCII letters, digits, and hyphens; and must not end with a hyphen or contain two consecutive hyphens."
+            f"The parameter {parameter} is not a valid identifier. Identifiers must begin with a letter; must contain "
+            "only ASCII letters, digits, and hyphens; and must not end with a hyphen or contain two hyphens in a row."
         )
         raise AwsError("InvalidParameterValue", message)
     return name.lower()

@@ -87,14 +87,14 @@ def copy(scope: Scope, asked: Wire) -> Snapshot:
     """CopyDBSnapshot: of an own snapshot by name or ARN, or of one shared by another account by its ARN."""
     source_id = asked["SourceDBSnapshotIdentifier"]
     source = scope.estate.snapshot(scope.account, scope.region_name, source_id)
-    foreign = source.account != scope.account
+    foreign, far = source.account != scope.account, source.region != scope.region_name
     if source.status(scope.now) != "available":
         raise AwsError("InvalidDBSnapshotState", f"Source snapshot {source_id} is not in the available state.")
     name = _new_name(scope, asked["TargetDBSnapshotIdentifier"])
     key_id = asked.get("KmsKeyId")
     if source.key:
-        if foreign and not key_id:
-            message = "The specified snapshot is encrypted and shared: KmsKeyId of this account is required to copy it."
+        if (foreign or far) and not key_id:
+            message = "The snapshot is encrypted and from elsewhere: KmsKeyId of this account and Region is required."
             raise AwsError("InvalidParameterValue", message)
         keys.check_enabled(source.key)
     # An unencrypted snapshot becomes an encrypted copy if a key is named; an encrypted one stays so under its key.
@@ -121,7 +121,7 @@ def copy(scope: Scope, asked: Wire) -> Snapshot:
         instance_created=source.instance_created,
         original_created=source.original_created,
         database_time=source.database_time,
-        source_arn=source.arn if foreign or source.region != scope.region_name else None,
+        source_arn=source.arn if foreign or far else None,
         copied_from=source,
     )
     source.readers.append(target.work)

@@ -1,0 +1,162 @@
+"""The command line as a person and as a program use it."""
+
+import json
+import sqlite3
+from pathlib import Path
+
+import pytest
+from demo_world import SCRATCH
+from product import Product
+
+
+@pytest.fixture
+def ready(product: Product) -> Product:
+    product.world.snapshot("shop", "weekly")
+    return product
+
+
+def test_a_run_and_its_proof(ready: Product):
+    ran = ready.run("run", "shop-db")
+    assert ran.code == 0, ran.err
+    assert "passed" in ran.out
+    assert "restore: creating" in ran.err
+    listed = ready.run("history")
+    assert "shop-db-2" in listed.out
+    run_id = ready.run("history", "--json").json["reports"][0]["run_id"]
+    shown = ready.run("show", run_id)
+    for word in ("weekly", "at least 1", "1,000", "drop instance", "rpo"):
+        assert word in shown.out, word
+    assert ready.run("show", run_id, "--json").report == ready.run("history", "--json").report
+
+
+def test_several_checks_side_by_side_end_with_the_worst_code(ready: Product):
+    ready.check(
+        "fussy-db", asserts=[{"name": "more", "sql": "select count(*) from orders", "expect": {"at_least": 5000}}]
+    )
+    ran = ready.run("run", "shop-db", "fussy-db", "--json")
+    assert ran.code == 1
+    assert {r["check"]: r["verdict"] for r in ran.json["reports"]} == {"shop-db": "passed", "fussy-db": "broken"}
+    assert ready.run("history", "fussy-db", "--json").report["failure"]["kind"] == "assertion-failed"
+
+
+def test_a_scratch_account_holds_only_as_many_as_it_is_allowed(ready: Product):
+    ready.limits["instances"] = 1  # type: ignore[assignment]
+    ready.configure()
+    ready.check("second-db")
+    ready.world.aws.quota(SCRATCH, instances=1)
+    ran = ready.run("run", "shop-db", "second-db", "--json")
+    assert ran.code == 0, ran.out
+    assert len(ran.json["reports"]) == 2
+
+
+def test_a_plan_names_every_write_of_the_run_and_sends_none(ready: Product):
+    ready.world.aws.clear_calls()
+    planned = ready.run("plan", "shop-db", "--json")
+    assert planned.code == 0, planned.err
+
+    def writes() -> list[str]:
+        calls = ready.world.aws.calls()
+        return [
+            f"{c['account']} {c['operation']}"
+            for c in calls
+            if c["service"] == "rds" and c["role"] != "administrator" and not c["operation"].startswith("Describe")
+        ]
+
+    assert writes() == []
+    assert ready.run("run", "shop-db").code == 0
+    assert [f"{c['account']} {c['call'].split(':')[1]}" for c in planned.json["calls"]] == writes()
+    assert "Password" not in json.dumps(planned.json["calls"]).replace("MasterUserPassword", "")
+    assert "(secret)" in planned.out
+    text = ready.run("plan", "shop-db").out
+    assert "nothing was written" in text
+    assert "db.t4g.micro" in text
+
+
+def test_no_row_and_no_secret_is_in_anything_that_is_kept_or_said(ready: Product):
+    ready.check(
+        asserts=[
+            {"name": "names", "sql": "select customer from orders limit 3", "expect": {"set": ["a", "b"]}},
+            {"name": "one", "sql": "select min(customer) from orders", "expect": {"equals": "somebody"}},
+            {"name": "wrong", "sql": "select max(customer)::int from orders", "expect": {"at_least": 1}},
+            {"name": "rows", "sql": "select customer from orders", "expect": {"no_rows": True}},
+        ]
+    )
+    ran = ready.run("run", "shop-db", "--json")
+    assert ran.code == 1
+    shown = ready.run("show", ran.report["run_id"])
+    key = (ready.home / "state" / "service.key").read_text().strip()
+    everything = [ran.out, ran.err, shown.out]
+    kept = [p for p in (ready.home / "state").rglob("*") if p.is_file() and p.name != "service.key"]
+    everything += [path.read_bytes().decode("latin-1") for path in kept]
+    for text in everything:
+        assert "canary-" not in text
+        assert key not in text
+    with sqlite3.connect(ready.home / "state" / "runs.sqlite") as connection:
+        stored = " ".join(str(r) for r in connection.execute("select output from operation_outputs"))
+    connection.close()
+    assert "at least" not in stored
+    assert "examine" in str(ran.report["phases"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("run", "shop-bd"), "there is no check named shop-bd"),
+        (("plan", "nothing"), "there is no check named nothing"),
+        (("history", "shop-bd"), "did you mean shop-db?"),
+        (("show", "shop-db-20260101t0000z"), "there is no finished run"),
+        (("run",), "Missing argument"),
+        (("schema", "everything"), "say `config` or `check`"),
+        (("check-config", "-c", "elsewhere.toml"), "elsewhere.toml"),
+    ],
+)
+def test_a_tired_operator_gets_one_clear_line_and_code_2(product: Product, arguments: tuple[str, ...], said: str):
+    ran = product.run(*arguments)
+    assert ran.code == 2
+    assert said in ran.err
+    assert "Traceback" not in ran.err
+
+
+def test_an_error_is_an_object_for_a_program(product: Product):
+    ran = product.run("run", "shop-bd", "--json")
+    assert ran.code == 2
+    assert ran.json["exit_code"] == 2
+    assert ran.json["error"]["kind"] == "config"
+    (product.home / "checks" / "bad.toml").write_text("[check]\nname = 1\nnmae = 2\n")
+    problems = product.run("check-config", "--json").json["error"]["problems"]
+    assert {(Path(p["path"]).name, p["line"]) for p in problems} >= {("bad.toml", 2), ("bad.toml", 3)}
+
+
+def test_without_credentials_it_is_unproven_and_says_so(ready: Product):
+    ran = ready.run("run", "shop-db", "--json", AWS_ACCESS_KEY_ID="", AWS_SECRET_ACCESS_KEY="")
+    assert ran.code == 3
+    assert ran.report["failure"]["kind"] == "credentials"
+
+
+def test_a_state_that_cannot_be_used_is_named(ready: Product):
+    ready.run("history")
+    (ready.home / "state" / "service.key").write_text("not a key")
+    ran = ready.run("run", "shop-db")
+    assert (ran.code, "is not a service key" in ran.err) == (2, True)
+    (ready.home / "state" / "service.key").unlink()
+    (ready.home / "state" / "restorecheck.sqlite").write_text("not a database, whatever its name says")
+    ran = ready.run("run", "shop-db")
+    assert (ran.code, "cannot be opened" in ran.err) == (2, True)
+
+
+def test_a_bug_has_a_code_that_no_verdict_has(ready: Product):
+    ready.run("history")
+    (ready.home / "state" / "runs.sqlite").write_text("the records of the engine, overwritten by somebody" * 100)
+    ran = ready.run("run", "shop-db")
+    assert ran.code == 70
+    assert "this is a bug" in ran.err
+    assert "Traceback" not in ran.err
+
+
+def test_the_schemas_are_printed(product: Product):
+    for which in ("config", "check"):
+        assert product.run("schema", which).json["$schema"].startswith("https://json-schema.org/")
+
+
+def test_the_version(product: Product):
+    assert product.run("--version").out == "restorecheck 0.1.0\n"

@@ -1,0 +1,146 @@
+"""kill -9 of `restorecheck run` at every edge of every step, then the same command again: as if nothing had been."""
+
+import contextlib
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from demo_world import SOURCE
+from product import Product, Ran
+
+MORTAL = Path(__file__).parent / "mortal.py"
+THERE = ("export", "share", "import", "restore", "open")
+BACK = ("drop instance", "drop import", "unshare", "drop export")
+STEPS = [
+    "plan",
+    "find",
+    *(n for name in THERE for n in (name, f"{name}: wait")),
+    "examine",
+    *(n for name in BACK for n in (name, f"{name}: wait")),
+    "prove",
+    "record",
+]
+EDGES = ("before", "unrecorded", "after")
+FEW = [
+    ("plan", "before"),
+    ("export", "unrecorded"),
+    ("import: wait", "before"),
+    ("restore", "unrecorded"),
+    ("open", "after"),
+    ("drop instance", "unrecorded"),
+]
+
+
+def witnessed(product: Product) -> list[tuple[str, str]]:
+    lines = (product.home / "witness").read_text().splitlines()
+    return [(event, step) for event, _, step in (line.partition(" ") for line in lines)]
+
+
+def killed(product: Product, step: str, edge: str) -> None:
+    witness = str(product.home / "witness")
+    before = product.run("run", "shop-db", script=MORTAL, left=True, DIE_AT=f"{step}|{edge}", WITNESS=witness)
+    assert before.code == -signal.SIGKILL, f"it survived {edge} {step}: {before}"
+
+
+def again(product: Product) -> Ran:
+    return product.run("run", "shop-db", "--json", script=MORTAL, WITNESS=str(product.home / "witness"))
+
+
+def check_story(product: Product, ran: Ran, where: str) -> None:
+    assert ran.report["verdict"] == "passed", where
+    assert ran.code == 0, where
+    assert ran.report["leaked"] == [], where
+    finished: set[str] = set()
+    for event, step in witnessed(product):
+        if event == "ran":
+            assert step not in finished, f"{where}: {step} was finished and ran again"
+        else:
+            finished.add(step)
+    assert finished == set(STEPS), where
+
+
+@pytest.mark.parametrize(("step", "edge"), FEW)
+def test_killed_and_begun_again(product: Product, step: str, edge: str):
+    product.world.aws.automated_snapshot(SOURCE, "shop")
+    killed(product, step, edge)
+    check_story(product, again(product), f"{edge} {step}")
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("edge", EDGES)
+@pytest.mark.parametrize("half", [0, 1])
+def test_killed_at_every_edge_of_every_step(product: Product, edge: str, half: int):
+    product.world.aws.automated_snapshot(SOURCE, "shop")
+    for step in STEPS[half::2]:
+        (product.home / "witness").unlink(missing_ok=True)
+        killed(product, step, edge)
+        if (step, edge) != ("record", "after"):
+            check_story(product, again(product), f"{edge} {step}")
+            continue
+        # All was recorded, only the process's last breath is missing: the run is finished by taking it up.
+        assert again(product).report["verdict"] == "passed"
+
+
+@pytest.mark.long
+@pytest.mark.timeout(600)
+def test_killed_from_outside_again_and_again(product: Product):
+    """No edge is chosen: a real kill -9 comes 0.3 s later in every life, until one life is long enough."""
+    product.world.aws.automated_snapshot(SOURCE, "shop")
+    before = product.estate()
+    for life in range(1, 60):
+        process = product.popen("run", "shop-db", "--json")
+        deadline = time.monotonic() + 0.8 + 0.3 * life
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(deadline - time.monotonic())
+        if process.poll() is not None:
+            break
+        process.kill()
+        process.communicate()
+    out, err = process.communicate()
+    ran = Ran(process.returncode, out, err)
+    assert ran.report["verdict"] == "passed", ran
+    assert life > 3
+    product.compare(before, left=False, told=str(ran))
+    history = product.run("history", "--json").json["reports"]
+    assert [report["verdict"] for report in history] == ["passed"], "one run, one verdict"
+
+
+def test_a_run_that_goes_on_is_not_begun_twice(product: Product):
+    product.world.aws.timings(create=30)
+    product.world.snapshot("shop", "weekly")
+    first = product.popen("run", "shop-db")
+    assert first.stderr is not None
+    for line in first.stderr:
+        if "restore: creating" in line:
+            break
+    second = product.run("run", "shop-db", left=True)
+    assert second.code == 2
+    assert f"by process {first.pid}" in second.err
+    first.send_signal(signal.SIGINT)
+    out, err = first.communicate(timeout=60)
+    assert first.returncode == 3, (out, err)
+    assert "cancelled" in out
+    assert product.estate()["ours"] == {}
+
+
+def test_a_second_interrupt_stops_at_once_and_the_next_run_cleans_up(product: Product):
+    product.world.aws.timings(create=30, delete=5)
+    product.world.snapshot("shop", "weekly")
+    before = product.estate()
+    first = product.popen("run", "shop-db")
+    assert first.stderr is not None
+    for line in first.stderr:
+        if "restore: creating" in line:
+            first.send_signal(signal.SIGINT)
+        if "drop instance: deleting" in line:
+            first.send_signal(signal.SIGINT)
+            break
+    first.communicate(timeout=20)
+    assert first.returncode == 130
+    second = product.popen("run", "shop-db", "--json")
+    ran = Ran(0, *second.communicate(timeout=60))
+    assert (second.returncode, ran.report["failure"]["kind"]) == (3, "cancelled")
+    product.compare(before, left=False, told=str(ran))

@@ -1,0 +1,37 @@
+"""`make demo`, as a stranger runs it: three checks, three verdicts, nothing left."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from product import ROOT
+
+from restorecheck.demo.scenario import ANSWERS
+
+
+@pytest.mark.timeout(170)
+def test_the_demo_ends_with_one_verdict_of_each_kind(tmp_path: Path):
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("AWS_")} | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, "-m", "restorecheck", "demo", "--json"],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=160,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    answer = json.loads(done.stdout)
+    assert answer["result"]["verdicts"] == {"passed": 1, "broken": 1, "unproven": 1}
+    assert answer["result"]["left"] == 0
+    reports = {report["check"]: report for report in answer["reports"]}
+    counted = reports["courses-db"]["findings"][0]
+    assert ANSWERS == 1_943_200  # the table of the incident
+    assert counted["observed"] == "1,943,200"
+    assert reports["orders-db"]["failure"]["kind"] == "assertion-failed"
+    assert reports["billing-db"]["failure"]["kind"] == "quota"
+    assert not list(tmp_path.iterdir()), "the demo leaves nothing where it was started"
