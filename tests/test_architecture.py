@@ -26,7 +26,7 @@ TABLE = {
     "errors": room(),
     "model": room(),
     "schedule": room(),
-    "passwords": room(),
+    "passwords": room("errors"),
     "failures": room("model"),
     # pure, and ports
     "durable": room("model errors", "pydantic"),
@@ -55,9 +55,10 @@ TABLE = {
     "engines": room(),
     "engines.clock": room(),
     "engines.inline": room("durable errors model"),
-    "engines.dbos": room("durable engines.inline model", "dbos"),
+    "engines.dbos": room("durable engines.inline errors model", "dbos"),
     "store.*": room("durable errors model", "sqlalchemy"),
     "sweep": room("errors fence.* schedule"),
+    "doctor.*": room("config.* errors failures fence.* model schedule"),
     "config.*": room(
         "errors model schedule", "apscheduler pydantic pydantic_core sqlglot tree_sitter tree_sitter_toml"
     ),
@@ -67,7 +68,8 @@ TABLE = {
         " sources.interface sources.rds.* store.* verify"
     ),
     "demo": room(),
-    "demo.aws.*": room("", "moto psycopg"),
+    "demo.scenario": room("demo.aws.*", "psycopg"),
+    "demo.aws.*": room("", "boto3 moto psycopg werkzeug"),
     "cli.*": room("*", "rich typer"),
     "__main__": room("cli.*"),
 }

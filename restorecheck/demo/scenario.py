@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +69,7 @@ class Scenario:
         for instance in ("orders-prod", "billing-prod"):
             self._rds.create_db_snapshot(DBInstanceIdentifier=instance, DBSnapshotIdentifier=f"{instance}-weekly")
         for instance in ("courses-prod", "orders-prod", "billing-prod"):
-            self._until(lambda i=instance: self._snapshots_ready(i))
+            self._until(partial(self._snapshots_ready, instance))
         self.aws.quota(FULL, instances=1)
         self._write(labs)
 

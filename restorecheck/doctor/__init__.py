@@ -85,7 +85,6 @@ class _Visit:
         scratch = doors["scratch"]
         self.look(check.name, "recovery points", lambda: backups.points(check, doors, known, self.now))
         self.look(check.name, "key of the backup", lambda: backups.key(check, doors, known))
-        self.look(check.name, "key of the backup, from scratch", lambda: backups.key_from_scratch(check, doors, known))
         self.look(check.name, "engine version", lambda: capacity.engine(scratch(), known.newest()))
         self.look(check.name, "instance class", lambda: capacity.orderable(scratch(), known.newest(), place))
         where = (place.account, place.region)

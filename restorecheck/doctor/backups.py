@@ -8,11 +8,9 @@ from datetime import datetime, timedelta
 
 from restorecheck.doctor import keys
 from restorecheck.doctor.diagnosis import Described, Hand, Ill, said
-from restorecheck.errors import AwsError, RestorecheckError
+from restorecheck.errors import RestorecheckError
 from restorecheck.model import Check, SnapshotKind
 from restorecheck.schedule import PREFIX
-
-_OPEN = "the newest recovery point is not encrypted"
 
 Doors = Mapping[str, Callable[[], Hand]]
 
@@ -23,7 +21,6 @@ class Known:
 
     snapshot: Described | None = None
     kind: SnapshotKind | None = None
-    default_key: bool = False  # encrypted under AWS's own key
 
     def newest(self) -> Described:
         """Return the newest recovery point. Raises RestorecheckError if none was seen."""
@@ -87,14 +84,14 @@ def _spoken(age: timedelta) -> str:
 
 def key(check: Check, doors: Doors, known: Known) -> str:
     """Look at the key of the newest recovery point: usable, and shareable or replaced by one that is."""
-    name = _key_of(known.newest())
-    if name is None:
-        return _OPEN
+    newest = known.newest()
+    if not said(newest, "Encrypted", "the snapshot"):
+        return "the newest recovery point is not encrypted"
+    name = said(newest, "KmsKeyId", "an encrypted snapshot")
     side = "scratch" if known.kind is SnapshotKind.SHARED else "source"
     metadata = keys.described(doors[side](), name)
     keys.enabled(metadata, name)
-    known.default_key = keys.is_default(metadata, name)
-    if not known.default_key:
+    if not keys.is_default(metadata, name):
         return f"{name} is enabled and customer managed"
     if known.kind is SnapshotKind.SHARED or not check.source.share_key:
         raise Ill(
@@ -102,29 +99,3 @@ def key(check: Check, doors: Doors, known: Known) -> str:
             "set share_key of the source account to a customer managed key that the scratch role may use",
         )
     return f"AWS's own key; copies that are shared are made under {check.source.share_key}"
-
-
-def key_from_scratch(check: Check, doors: Doors, known: Known) -> str:
-    """Look, as the scratch role, at the key of what will be shared with it."""
-    own = _key_of(known.newest())
-    if own is None:
-        return _OPEN
-    exported = known.default_key or known.kind in {SnapshotKind.AUTOMATED, SnapshotKind.AWSBACKUP}
-    name = check.source.share_key if exported and check.source.share_key else own
-    if known.default_key and name == own:
-        raise RestorecheckError("the scratch account can never use AWS's own key", "mend `key of the backup` first")
-    try:
-        keys.enabled(keys.described(doors["scratch"](), name), name)
-    except AwsError as e:
-        if e.kind != "permission":
-            raise
-        fix = "let the key's policy and the scratch role's policy both grant kms:DescribeKey and its use through RDS"
-        raise RestorecheckError(e.message, fix, kind=e.kind) from e
-    return f"the scratch role sees {name}; whether it may decrypt, only a copy can tell"
-
-
-def _key_of(snapshot: Described) -> str | None:
-    """Return the key that a snapshot is encrypted under, or None if it is not encrypted."""
-    if not said(snapshot, "Encrypted", "the snapshot"):
-        return None
-    return str(said(snapshot, "KmsKeyId", "an encrypted snapshot"))

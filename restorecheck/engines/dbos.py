@@ -10,7 +10,6 @@ This is the only module that imports DBOS. The SDK is one per process, so an eng
 from __future__ import annotations
 
 import json
-import logging
 import uuid
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -20,6 +19,7 @@ from dbos import Serializer as DbosSerializer
 
 from restorecheck.durable import Clock, Durable, Json, Listener, decode, encode
 from restorecheck.engines.inline import RecordingDurable, never
+from restorecheck.errors import RestorecheckError
 from restorecheck.model import Report
 
 STEPS = "verify-1"
@@ -84,15 +84,14 @@ class DbosEngine:
 
     def start(self, checks: Sequence[str]) -> None:
         """Open the database and listen for runs of these checks."""
-        logging.getLogger("dbos").setLevel(logging.ERROR)
         config: DBOSConfig = {
             "name": "restorecheck",
             "system_database_url": self._url,
             "application_version": STEPS,
             "executor_id": uuid.uuid4().hex,  # unlike any other process: nothing is recovered behind our back
             "serializer": _PlainJson(),
-            "log_level": "ERROR",
-            "console_log_level": "ERROR",
+            "log_level": "CRITICAL",  # what it raises is reported by us, once and without a traceback
+            "console_log_level": "CRITICAL",
             "notification_listener_polling_interval_sec": 0.1,
         }
         DBOS(config=config)
@@ -104,7 +103,15 @@ class DbosEngine:
             return encode(self._verify(durable), Report)
 
         self._workflow = workflow
-        DBOS.launch()
+        try:
+            DBOS.launch()
+        except Exception as e:  # whatever the SDK or the database raises, there is one thing to say about it
+            DBOS.destroy(destroy_registry=True)
+            raise RestorecheckError(
+                f"the records of runs in {self._url} cannot be opened: {e}",
+                "put a good copy back, or move it away: then run `restorecheck sweep` for what runs under way had made",
+                kind="config",
+            ) from e
         for check in checks:
             DBOS.register_queue(
                 _queue(check), worker_concurrency=1, polling_interval_sec=0.1, on_conflict="always_update"

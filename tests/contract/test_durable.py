@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 from journal import Journal, JournalDurable, SkipClock
+from workflow.scripted import check
 
 from restorecheck.durable import Durable, Look
 from restorecheck.engines.dbos import DbosEngine
 from restorecheck.engines.inline import InlineDurable
 from restorecheck.errors import RestorecheckError, SourceError, StepFailedError
 from restorecheck.model import Cell, Expectation, Failure, Plan, Report, Verdict
-from workflow.scripted import check
 
 RUN = "orders-db-20261121t0300z"
 NOW = datetime(2026, 11, 21, 3, 0, tzinfo=UTC)
@@ -228,7 +228,7 @@ def test_the_watcher_sees_what_runs_and_what_is_recorded(bench: Bench):
 def test_a_value_of_the_wrong_shape_is_a_failure_and_not_a_surprise_later(bench: Bench):
     def body(durable: Durable) -> str:
         try:
-            durable.step("one", lambda: object(), of=Expectation)  # type: ignore[arg-type,return-value]
+            durable.step("one", object, of=Expectation)
         except StepFailedError as e:
             return e.kind
         return "no failure"

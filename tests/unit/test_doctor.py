@@ -212,7 +212,6 @@ def test_a_world_that_is_well_passes_everything_and_every_look_is_there():
         (LAB, "identity of the scratch role"),
         ("orders-db", "recovery points"),
         ("orders-db", "key of the backup"),
-        ("orders-db", "key of the backup, from scratch"),
         ("orders-db", "engine version"),
         ("orders-db", "instance class"),
         (LAB, "key"),
@@ -333,8 +332,6 @@ ILL: list[tuple[str, Callable[[], FakeAws], str, str, str]] = [
      "key of the backup", "about to be deleted"),
     ("disabled key", lambda: with_key(Role.SOURCE, SOURCE_KEY, KeyState="Disabled"), "orders-db", "key of the backup",
      "is in state Disabled"),
-    ("disabled, seen from scratch", lambda: with_key(Role.SCRATCH, SHARE_KEY, KeyState="Disabled"), "orders-db",
-     "key of the backup, from scratch", "is in state Disabled"),
     ("share key of AWS", lambda: with_key(Role.SOURCE, SHARE_KEY, KeyManager="AWS"), PRODUCTION, "share key",
      "managed by AWS"),
     ("share key elsewhere", lambda: with_key(Role.SOURCE, SHARE_KEY, AWSAccountId=OTHER), PRODUCTION, "share key",
@@ -421,8 +418,6 @@ UNKNOWN: list[tuple[str, Callable[[], FakeAws], str, str, str]] = [
      "Throttling"),
     ("groups", lambda: changed("DescribeSecurityGroups", denied("Throttling", "throttled")), LAB, "security groups",
      "Throttling"),
-    ("key from scratch", lambda: changed("DescribeKey", denied("Throttling", "throttled")), "orders-db",
-     "key of the backup, from scratch", "Throttling"),
 ]  # fmt: skip
 
 
@@ -439,7 +434,7 @@ def test_what_aws_does_not_say_is_not_well(case: tuple[str, Callable[[], FakeAws
 
 def test_without_a_recovery_point_nothing_about_it_passes():
     found = look(changed("DescribeDBSnapshots", {"DBSnapshots": []}, Role.SOURCE))
-    for name in ("key of the backup", "key of the backup, from scratch", "engine version", "instance class"):
+    for name in ("key of the backup", "engine version", "instance class"):
         assert found["orders-db", name].outcome == "could not look"
         assert found["orders-db", name].fix == "mend `recovery points` first"
 
@@ -465,9 +460,8 @@ def test_the_newest_decides():
 
 def test_an_unencrypted_backup_needs_no_key():
     found = look(with_snapshot(Encrypted=False, KmsKeyId=None))
-    for name in ("key of the backup", "key of the backup, from scratch"):
-        assert found["orders-db", name].detail == "the newest recovery point is not encrypted"
-        assert found["orders-db", name].outcome == "pass"
+    one = found["orders-db", "key of the backup"]
+    assert (one.outcome, one.detail) == ("pass", "the newest recovery point is not encrypted")
 
 
 def check_of(share_key: str | None, *kinds: SnapshotKind) -> Check:
@@ -479,7 +473,6 @@ def test_a_backup_under_the_default_key_needs_a_share_key():
     found = look(aws, check_of(None, SnapshotKind.AUTOMATED))
     assert found["orders-db", "key of the backup"].outcome == "fail"
     assert "share_key" in found["orders-db", "key of the backup"].fix
-    assert found["orders-db", "key of the backup, from scratch"].outcome == "could not look"
 
 
 @pytest.mark.parametrize("kind", [SnapshotKind.AUTOMATED, SnapshotKind.MANUAL])
@@ -487,19 +480,6 @@ def test_a_backup_under_the_default_key_goes_under_the_share_key(kind: SnapshotK
     aws = with_key(Role.SOURCE, SOURCE_KEY, KeyManager="AWS")
     found = look(aws, check_of(SHARE_KEY, kind))
     assert found["orders-db", "key of the backup"].detail.endswith(f"made under {SHARE_KEY}")
-    assert SHARE_KEY in found["orders-db", "key of the backup, from scratch"].detail
-
-
-def test_a_manual_snapshot_is_shared_under_its_own_key():
-    found = look(FakeAws(), check_of(SHARE_KEY, SnapshotKind.MANUAL))
-    assert SOURCE_KEY in found["orders-db", "key of the backup, from scratch"].detail
-
-
-def test_a_key_that_the_scratch_role_may_not_see_is_could_not_look_with_a_fix():
-    aws = changed("DescribeKey", denied())
-    one = look(aws)["orders-db", "key of the backup, from scratch"]
-    assert one.outcome == "could not look"
-    assert "key's policy" in one.fix
 
 
 # --- shared by their owner ----------------------------------------------------------------------------------------

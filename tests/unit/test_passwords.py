@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 
 from restorecheck.errors import RestorecheckError
-
 from restorecheck.passwords import LENGTH, Passwords, service_key
 
 

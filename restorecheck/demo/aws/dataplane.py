@@ -32,7 +32,7 @@ class DataPlane:
         self._keep, self._checksums = directory is not None, checksums
         self.root = _root(directory)
         self._lock_file = orphans.claim(self.root)
-        self._watchdog = orphans.watch(self.root, remove=not self._keep)
+        self._watchdog = orphans.watch(self.root, keep=self._keep)
         self.user = binaries.User.suitable()
         try:
             self._enterable()

@@ -86,23 +86,27 @@ def clean(*parents: Path) -> list[Path]:
     places = parents or (Path("/dev/shm"), Path(tempfile.gettempdir()))
     for root in [root for place in places for root in place.glob(PREFIX + "*")]:
         # Another user's, or one whose server lives: not ours to touch. One without a lock is just being made.
-        if root.is_dir() and root.owner() == _me() and (root / LOCK).exists():
-            with contextlib.suppress(OSError), claim(root):
-                stop_all(root)
-                shutil.rmtree(root, ignore_errors=True)
-                removed.append(root)
+        with contextlib.suppress(OSError):
+            if root.stat().st_uid == os.geteuid() and (root / LOCK).exists():
+                with claim(root):
+                    stop_all(root)
+                    remove(root)
+                    removed.append(root)
     return removed
 
 
-def _me() -> str:
-    import pwd  # noqa: PLC0415 - the watchdog starts faster without it
+def remove(root: Path, patience: float = 10.0) -> None:
+    """Remove a data directory, again and again while a program that its server started still writes there."""
+    deadline = time.monotonic() + patience
+    while root.exists() and time.monotonic() < deadline:
+        shutil.rmtree(root, ignore_errors=True)
+        if root.exists():
+            time.sleep(0.1)
 
-    return pwd.getpwuid(os.geteuid()).pw_name
 
-
-def watch(root: Path, *, remove: bool) -> subprocess.Popen[bytes]:
+def watch(root: Path, *, keep: bool) -> subprocess.Popen[bytes]:
     """Start the watchdog. It acts when the returned process's stdin closes, which the death of this process does."""
-    command = [sys.executable, "-I", "-S", __file__, str(root), "remove" if remove else "keep"]
+    command = [sys.executable, "-I", "-S", __file__, str(root), "keep" if keep else "remove"]
     # A session of its own: Ctrl-C on the terminal must not end the watchdog before the server.
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, start_new_session=True, cwd="/")
 
@@ -115,7 +119,7 @@ def main() -> None:
     sys.stdin.buffer.read()
     stop_all(root)
     if what == "remove":
-        shutil.rmtree(root, ignore_errors=True)
+        remove(root)
 
 
 if __name__ == "__main__":

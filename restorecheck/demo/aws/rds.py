@@ -61,20 +61,25 @@ class RdsApi(RDSResponse):  # type: ignore[misc, unused-ignore]  # moto is typed
 
     # --- instances -----------------------------------------------------------------------------------------------
 
-    def create_db_instance(self) -> ActionResult:  # noqa: D102 - the operations are AWS's
+    def create_db_instance(self) -> ActionResult:
+        """CreateDBInstance."""
         return self._instance(rds_creation.create(self.scope, self.asked()))
 
-    def restore_db_instance_from_db_snapshot(self) -> ActionResult:  # noqa: D102
+    def restore_db_instance_from_db_snapshot(self) -> ActionResult:
+        """RestoreDBInstanceFromDBSnapshot."""
         return self._instance(rds_creation.restore(self.scope, self.asked()))
 
-    def modify_db_instance(self) -> ActionResult:  # noqa: D102
+    def modify_db_instance(self) -> ActionResult:
+        """ModifyDBInstance."""
         return self._instance(rds_instances.modify(self.scope, self.asked()))
 
-    def describe_db_instances(self) -> ActionResult:  # noqa: D102
+    def describe_db_instances(self) -> ActionResult:
+        """DescribeDBInstances."""
         now, found = self.scope.now, rds_instances.describe(self.scope, self.asked())
         return self._pages("DBInstances", "DBInstanceArn", [i.describe(now) for i in found])
 
-    def delete_db_instance(self) -> ActionResult:  # noqa: D102
+    def delete_db_instance(self) -> ActionResult:
+        """DeleteDBInstance: first the last snapshot, if one is asked for."""
         scope, asked = self.scope, self.asked()
         instance = rds_instances.check_deletable(scope, asked)
         final = asked.get("FinalDBSnapshotIdentifier")
@@ -89,23 +94,29 @@ class RdsApi(RDSResponse):  # type: ignore[misc, unused-ignore]  # moto is typed
 
     # --- snapshots -----------------------------------------------------------------------------------------------
 
-    def create_db_snapshot(self) -> ActionResult:  # noqa: D102
+    def create_db_snapshot(self) -> ActionResult:
+        """CreateDBSnapshot."""
         return self._snapshot(rds_snapshots.create(self.scope, self.asked()))
 
-    def copy_db_snapshot(self) -> ActionResult:  # noqa: D102
+    def copy_db_snapshot(self) -> ActionResult:
+        """CopyDBSnapshot."""
         return self._snapshot(rds_snapshots.copy(self.scope, self.asked()))
 
-    def delete_db_snapshot(self) -> ActionResult:  # noqa: D102
+    def delete_db_snapshot(self) -> ActionResult:
+        """DeleteDBSnapshot."""
         return self._snapshot(rds_snapshots.delete(self.scope, self.asked()))
 
-    def describe_db_snapshots(self) -> ActionResult:  # noqa: D102
+    def describe_db_snapshots(self) -> ActionResult:
+        """DescribeDBSnapshots."""
         scope, found = self.scope, rds_sharing.describe(self.scope, self.asked())
         return self._pages("DBSnapshots", "DBSnapshotArn", [s.describe(scope.now, scope.account) for s in found])
 
-    def modify_db_snapshot_attribute(self) -> ActionResult:  # noqa: D102
+    def modify_db_snapshot_attribute(self) -> ActionResult:
+        """ModifyDBSnapshotAttribute."""
         return ActionResult(rds_sharing.attributes(rds_sharing.share(self.scope, self.asked())))
 
-    def describe_db_snapshot_attributes(self) -> ActionResult:  # noqa: D102
+    def describe_db_snapshot_attributes(self) -> ActionResult:
+        """DescribeDBSnapshotAttributes."""
         name = self.asked()["DBSnapshotIdentifier"]
         snapshot = self.estate.own_snapshot(self.scope.account, self.scope.region_name, name)
         return ActionResult(rds_sharing.attributes(snapshot))
@@ -124,20 +135,23 @@ class RdsApi(RDSResponse):  # type: ignore[misc, unused-ignore]  # moto is typed
             return self.estate.own_snapshot(scope.account, scope.region_name, arn).tags
         return None
 
-    def list_tags_for_resource(self) -> ActionResult:  # noqa: D102
+    def list_tags_for_resource(self) -> ActionResult:
+        """ListTagsForResource."""
         tags = self._tags()
         if tags is None:
             return super().list_tags_for_resource()
         return ActionResult({"TagList": [{"Key": k, "Value": v} for k, v in tags.items()]})
 
-    def add_tags_to_resource(self) -> ActionResult:  # noqa: D102
+    def add_tags_to_resource(self) -> ActionResult:
+        """AddTagsToResource."""
         tags = self._tags()
         if tags is None:
             return super().add_tags_to_resource()
         tags.update(tag_map(self.asked().get("Tags")))
         return EmptyResult()
 
-    def remove_tags_from_resource(self) -> ActionResult:  # noqa: D102
+    def remove_tags_from_resource(self) -> ActionResult:
+        """RemoveTagsFromResource."""
         tags = self._tags()
         if tags is None:
             return super().remove_tags_from_resource()
@@ -147,15 +161,18 @@ class RdsApi(RDSResponse):  # type: ignore[misc, unused-ignore]  # moto is typed
 
     # --- what there is -------------------------------------------------------------------------------------------
 
-    def describe_orderable_db_instance_options(self) -> ActionResult:  # noqa: D102
+    def describe_orderable_db_instance_options(self) -> ActionResult:
+        """DescribeOrderableDBInstanceOptions."""
         options = catalog.orderable(self.estate.data.binaries.version, self.scope.region_name, self.asked())
         return self._pages("OrderableDBInstanceOptions", "DBInstanceClass", options)
 
-    def describe_db_engine_versions(self) -> ActionResult:  # noqa: D102
+    def describe_db_engine_versions(self) -> ActionResult:
+        """DescribeDBEngineVersions."""
         versions = catalog.engine_versions(self.estate.data.binaries.version, self.asked())
         return self._pages("DBEngineVersions", "EngineVersion", versions)
 
-    def describe_account_attributes(self) -> ActionResult:  # noqa: D102
+    def describe_account_attributes(self) -> ActionResult:
+        """DescribeAccountAttributes."""
         region = self.scope.region
         storage = sum(i.settings["AllocatedStorage"] for i in region.instances.values())
         manual = sum(s.kind == "manual" for s in region.snapshots.values())

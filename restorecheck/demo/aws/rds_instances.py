@@ -5,9 +5,12 @@ A function takes the caller's scope and the parameters of the call, and returns 
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from typing import Any
+
+import psycopg
 
 from restorecheck.demo.aws import catalog, master
 from restorecheck.demo.aws.errors import AwsError
@@ -60,10 +63,9 @@ def _change_password(scope: Scope, instance: Instance, password: str) -> None:
     change = master.new_password(instance.settings["MasterUsername"], password)
 
     def work() -> None:
-        try:
+        with contextlib.suppress(psycopg.Error):  # the instance was deleted meanwhile
             server.execute(change)
-        finally:
-            instance.password = None
+        instance.password = None
 
     scope.estate.after(seconds, work)
 
