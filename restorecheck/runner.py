@@ -10,6 +10,7 @@ import fcntl
 import os
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from contextlib import ExitStack
 from pathlib import Path
 from typing import IO
 
@@ -91,7 +92,6 @@ class Runner:
         unknown or a check is being run by another process; then nothing was begun.
         """
         checks = [self.config.check(name) for name in dict.fromkeys(names)]
-        locks = [_locked(self.config.state, check.name) for check in checks]
         ports = LivePorts(self.config, self.clock, self.store)
 
         def workflow(durable: Durable) -> Report:
@@ -99,13 +99,12 @@ class Runner:
 
         url = f"sqlite:///{self.config.state / 'runs.sqlite'}"
         engine = DbosEngine(url, workflow, self.clock, self.listener, self.clock.cancelled)
-        engine.start([check.name for check in checks])
-        try:
+        with ExitStack() as held:
+            for check in checks:
+                held.enter_context(_locked(self.config.state, check.name))
+            engine.start([check.name for check in checks])
+            held.callback(engine.close)
             return [report for reports in self._side_by_side(engine, checks) for report in reports]
-        finally:
-            engine.close()
-            for lock in locks:
-                lock.close()
 
     def close(self) -> None:
         """Give the store's connections back."""

@@ -185,7 +185,7 @@ def _piece(place: Place, target: Target, permit: Permit) -> Piece:
     if reason is None:
         return Piece(place, target, State.GOING if target.status == "deleting" else State.EXPIRED)
     # Leased, if the lease is all that stands against it; anything else is not as we would have made it.
-    if lease and lease > permit.began and why_not(target, replace(permit, began=lease)) is None:
+    if lease and why_not(target, replace(permit, began=lease)) is None:
         return Piece(place, target, State.LEASED, reason)
     return Piece(place, target, State.KEPT, reason)
 

@@ -127,7 +127,10 @@ def show(
 def sweep(
     config: ConfigOption = DEFAULT_CONFIG,
     dry_run: Annotated[bool, typer.Option("--dry-run/--no-dry-run", help="Only list what would be deleted.")] = True,
-    most: Annotated[int, typer.Option("--most", min=1, help="Delete nothing if more than this would go.")] = 10,
+    most: Annotated[int, typer.Option("--most", min=1, help="Delete nothing if more pieces than this would go.")] = 10,
+    share: Annotated[
+        float, typer.Option("--share", min=0, max=1, help="Delete nothing if more than this part of all would go.")
+    ] = 0.5,
     json: JsonOption = False,
 ) -> None:
     """Delete scratch that outlived its lease.
@@ -136,7 +139,7 @@ def sweep(
     """
     from restorecheck.cli import upkeep
 
-    upkeep.sweep(config, most, act=not dry_run, as_json=json)
+    upkeep.sweep(config, most=most, share=share, act=not dry_run, as_json=json)
 
 
 @app.command()

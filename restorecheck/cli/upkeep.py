@@ -23,11 +23,12 @@ from restorecheck.sweep import sweep as look_and_sweep
 _COLOURS: dict[Outcome, str] = {"pass": "green", "fail": "bold red", "could not look": "yellow"}
 
 
-def sweep(config: Path, most: int, *, act: bool, as_json: bool) -> None:
+def sweep(config: Path, *, most: int, share: float, act: bool, as_json: bool) -> None:
     """Sweep every configured place and exit with the documented code."""
     with errors("sweep", as_json=as_json):
         loaded = load(config)
-        swept = look_and_sweep(fence_of(loaded), _places(loaded), WallClock().now(), act=act, most=most)
+        now = WallClock().now()
+        swept = look_and_sweep(fence_of(loaded), _places(loaded), now, act=act, most=most, share=share)
     code = _sweep_code(swept)
     if as_json:
         emit("sweep", code, swept=_plain(swept))
@@ -67,7 +68,9 @@ def _print_sweep(swept: Swept) -> None:
         where = f"{blind.what} of {blind.place.name} ({blind.place.account}) {blind.place.region}"
         err.print(f"could not look at {where}: {blind.reason}", markup=False, soft_wrap=True)
     if swept.tripped:
-        err.print(f"NOTHING WAS DELETED: {swept.tripped}; find out why before you raise --most", style="bold red")
+        err.print(
+            f"NOTHING WAS DELETED: {swept.tripped}; find out why before you raise --most or --share", style="bold red"
+        )
     expired = len(swept.of(State.EXPIRED))
     said = f"looked in {len(swept.places)} places: {len(swept.pieces)} pieces of restorecheck's, {expired} expired"
     if expired and not swept.acted:

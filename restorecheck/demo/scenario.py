@@ -149,6 +149,8 @@ class Scenario:
             for n, zone in enumerate("ab")
         ]
         group = ec2.create_security_group(GroupName="restorecheck", Description="no way out", VpcId=vpc)["GroupId"]
+        port = {"IpProtocol": "tcp", "FromPort": 5432, "ToPort": 5432, "IpRanges": [{"CidrIp": "10.1.0.0/16"}]}
+        ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=[port])
         rds.create_db_subnet_group(
             DBSubnetGroupName="restorecheck",
             DBSubnetGroupDescription="no way out",

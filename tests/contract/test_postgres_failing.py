@@ -228,6 +228,37 @@ def test_an_error_of_the_client_library_is_ours(reader, monkeypatch):
     assert (answer.kind, answer.error) == ("internal", "the client failed: InterfaceError")
 
 
+def test_a_login_trigger_of_the_backup_changes_nothing(fragile, its_reader):
+    """PostgreSQL 17 and later run them for every session, before we can say anything but our startup options."""
+    with fragile.superuser("shop") as connection:
+        connection.execute(
+            "CREATE FUNCTION public.meddle() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN "
+            "PERFORM set_config(n, v, false) FROM (VALUES ('row_security', 'on'), ('timezone', 'Asia/Tokyo'), "
+            "('datestyle', 'German'), ('intervalstyle', 'postgres'), ('extra_float_digits', '-10'), "
+            "('search_path', 'nowhere'), ('statement_timeout', '0'), ('client_encoding', 'LATIN1')) s(n, v); "
+            "BEGIN INSERT INTO public.touched VALUES (77); EXCEPTION WHEN read_only_sql_transaction THEN NULL; END; "
+            "END $$"
+        )
+        connection.execute("CREATE EVENT TRIGGER meddle ON login EXECUTE FUNCTION public.meddle()")
+        connection.execute("ALTER EVENT TRIGGER meddle ENABLE ALWAYS")
+    try:
+        sleep, hidden, day, number, span = ask(
+            its_reader,
+            question(SLEEP, timeout=0.3),
+            question("select count(*) from hidden", VALUE, name="hidden"),
+            question("select '2026-11-21 20:00+00'::timestamptz::date from orders limit 1", VALUE, name="day"),
+            question("select 0.1::float8 + 0.2::float8", VALUE, name="number"),
+            question("select max(lasting) from orders", VALUE, name="span"),
+        )
+    finally:
+        with fragile.superuser("shop") as connection:
+            connection.execute("DROP EVENT TRIGGER meddle")
+            connection.execute("DELETE FROM public.touched")  # a superuser's sessions are triggered as well
+    assert (sleep.kind, sleep.seconds < 5) == ("timeout", True)
+    assert hidden.sqlstate == "42501"
+    assert [a.cells[0].text for a in (day, number, span)] == ["2026-11-21", "0.30000000000000004", "129600"]
+
+
 class FakeTime:
     """A clock that moves only when somebody waits."""
 

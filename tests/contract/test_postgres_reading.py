@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -106,6 +107,34 @@ def test_values_arrive_exact_or_as_what_cannot_be_compared(reader, expression, c
 )
 def test_every_form_of_one_read_query_is_taken(reader, sql):
     assert ask(reader, sql).error == ""
+
+
+@pytest.mark.parametrize(
+    ("expect", "fetch"),
+    [(VALUE, "FETCH FORWARD 2"), (SET, "FETCH FORWARD 10001"), (NO_ROWS, "MOVE FORWARD 10001")],
+)
+def test_the_statements_of_a_session_are_these_and_no_more(running, reader, expect, fetch):
+    """What the protection consists of, as the server's own log has it."""
+    seen = running.log.stat().st_size
+    assert ask(reader, "select n from many", expect).error == ""
+    with running.log.open() as log:
+        log.seek(seen)
+        statements = re.findall(r"LOG:  (?:statement|execute [^:]*): (.*)", log.read())
+    assert statements[1:] == [
+        "SET SESSION statement_timeout = 300000",
+        "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+        "SELECT 1",
+        'DECLARE "restorecheck" NO SCROLL CURSOR FOR select n from many',
+        f"{fetch} FROM restorecheck",
+        'CLOSE "restorecheck"',
+        "ROLLBACK",
+    ]
+
+
+def test_days_begin_in_utc_whatever_the_database_says(reader):
+    """The database is set to Tokyo, the server to Kolkata."""
+    answer = ask(reader, "select '2026-11-21 20:00+00'::timestamptz::date")
+    assert answer.cells == (Cell("date", "2026-11-21"),)
 
 
 def test_two_rows_are_enough_to_know_that_there_are_several(reader):

@@ -136,20 +136,33 @@ def test_a_slow_boot_is_waited_for(product: Product):
     assert report.restore_seconds > 2
 
 
-def test_a_connection_lost_once_is_asked_again_and_lost_twice_is_damage(product: Product):
+def slow_question(factor: int) -> dict[str, object]:
+    product = f"orders a, orders b, generate_series(1, {factor}) c(id)"
+    sql = f"select count(a.customer || b.customer || c.id) from {product}"
+    return {"name": "slow", "sql": sql, "expect": {"at_least": 1}}
+
+
+def test_a_session_ended_once_is_asked_again(product: Product):
     product.world.snapshot("shop", "weekly")
-    slow = {
-        "name": "slow",
-        "sql": "select count(a.customer || b.customer || c.id) from orders a, orders b, generate_series(1, 5) c(id)",
-        "expect": {"at_least": 1},
-    }
-    product.check(asserts=[slow])
-    product.world.aws.fault(kill_query="generate_series(1, 5)", times=1, account=SCRATCH)
+    product.check(asserts=[slow_question(5)])
+    fault = product.world.aws.fault(kill_query="generate_series(1, 5)", times=1, account=SCRATCH)
     report = product.verify()
     assert (report.verdict, report.failure) == (Verdict.PASSED, None)
-    product.world.aws.fault(kill_query="generate_series(1, 5)", times=None, account=SCRATCH, crash=True)
+    [struck] = [f["struck"] for f in product.world.aws.faults() if f["id"] == fault]
+    assert struck == 1
+
+
+@pytest.mark.parametrize(
+    ("crash", "expected"), [(True, (Verdict.BROKEN, "connection-lost")), (False, (Verdict.UNPROVEN, "interfered"))]
+)
+def test_a_crash_that_comes_back_is_damage_and_an_administrator_who_comes_back_is_not(
+    product: Product, crash: bool, expected: tuple[Verdict, str]
+):
+    product.world.snapshot("shop", "weekly")
+    product.check(asserts=[slow_question(400)])  # long enough to be killed again after a recovery
+    product.world.aws.fault(kill_query="generate_series(1, 400)", times=None, account=SCRATCH, crash=crash)
     report = product.verify()
-    assert (report.verdict, report.failure.kind) == (Verdict.BROKEN, "connection-lost")
+    assert (report.verdict, report.failure.kind) == expected
 
 
 @pytest.mark.parametrize(

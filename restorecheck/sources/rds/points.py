@@ -70,6 +70,8 @@ def _picked(reach: Reach, offered: list[Offered]) -> Offered:
 
 def _point(reach: Reach, kind: SnapshotKind, snapshot: Described, newest: datetime) -> RecoveryPoint:
     arn = snapshot["DBSnapshotArn"]
+    if snapshot["Engine"] != "postgres":  # said now, and not after a restore that nobody can ask
+        raise SourceError(f"{arn} is of engine {snapshot['Engine']}", kind="engine-unsupported")
     key = snapshot.get("KmsKeyId") if snapshot.get("Encrypted") else None
     default_key = _default_key(reach, kind, key) if key else False
     if default_key and (kind is SnapshotKind.SHARED or not reach.source.share_key):

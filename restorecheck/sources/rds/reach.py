@@ -127,7 +127,7 @@ class Reach:
     @staticmethod
     def tags_of(described: Described) -> dict[str, str]:
         """Return the tags in a describe answer."""
-        return {tag["Key"]: tag["Value"] for tag in described.get("TagList") or []}
+        return {tag["Key"]: tag.get("Value", "") for tag in described.get("TagList") or []}
 
     # --- logging in ------------------------------------------------------------------------------------------------
 
