@@ -15,6 +15,9 @@ from restorecheck.assertions.ruling import Circumstances, Ruling, error, failed,
 from restorecheck.failures import KINDS
 from restorecheck.model import Answer, Assertion, Cell, Expectation, Finding, Outcome
 
+_NEVER_ONLY_A_WARNING = frozenset({"data-damaged", "connection-lost"})
+"""An operator may find an expectation unimportant; damage that was met on the way there is not his to play down."""
+
 
 def judge(assertion: Assertion, answer: Answer, *, backup_time: datetime, asked_at: datetime, salt: str) -> Finding:
     """Return the finding of one assertion. Never raises, whatever the answer holds.
@@ -32,7 +35,7 @@ def judge(assertion: Assertion, answer: Answer, *, backup_time: datetime, asked_
     except (ArithmeticError, ValueError, OverflowError):
         ruling = error("not readable", "the answer or the expectation is in a form that cannot be read", "internal")
     outcome = ruling.outcome
-    if assertion.severity == "warn" and outcome is not Outcome.PASS:
+    if assertion.severity == "warn" and outcome is not Outcome.PASS and ruling.kind not in _NEVER_ONLY_A_WARNING:
         outcome = Outcome.WARN
     return Finding(
         name=assertion.name,

@@ -24,6 +24,7 @@ KIND = {
 """What the value of a cell is called."""
 
 _UNITS = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
+_FROM = {86400: 2 * 86400}  # an rpo of 25 h reads better than one of 1 d 1 h
 _SHOWN = 5  # declared values that a message lists before it only counts
 _LONG = 40  # characters of a declared text
 
@@ -45,7 +46,7 @@ def duration(seconds: Decimal, units: int = 2) -> str:
         return f"{sign}{rest:.3f}".rstrip("0").rstrip(".") + " s" if rest >= Decimal("0.001") else "0 s"
     parts: list[str] = []
     whole = int(rest)
-    first = next(i for i, (_, size) in enumerate(_UNITS) if whole >= size)
+    first = next(i for i, (_, size) in enumerate(_UNITS) if whole >= _FROM.get(size, size))
     for name, size in _UNITS[first : first + units]:
         n, whole = divmod(whole, size)
         if n:

@@ -37,7 +37,19 @@ _LONGEST = 2**31 - 1  # milliseconds that statement_timeout can hold
 
 
 class _LostError(Exception):
-    """The connection broke off while the server answered."""
+    """The session ended while the server answered: it broke off, or was ended by somebody's command."""
+
+    def __init__(self, kind: str, sqlstate: str) -> None:
+        super().__init__(kind)
+        self.kind, self.sqlstate = kind, sqlstate
+
+
+_LOST_TWICE = {
+    "connection-lost": "the server broke off while it answered, twice: "
+    "a damaged page can crash the process that reads it",
+    "interfered": "an administrator's command ended the session while the server answered, twice",
+}
+"""What is said when asking once more did not help; one loss alone may be a restart or the network."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,24 +128,20 @@ class Postgres:
         if started >= question.deadline:
             message = f"not asked: the {_span(within)} allowed for all questions were over"
             return Answer(name, error=message, kind="timeout")
-        answer = Answer(
-            name,
-            error="the server broke off while it answered, twice: a damaged page can crash the process that reads it",
-            kind="connection-lost",
-        )
+        answer = Answer(name)
         for _ in range(2):
             try:
                 answer = self._attempt(question)
                 break
-            except _LostError:
-                continue
+            except _LostError as e:
+                answer = Answer(name, error=_LOST_TWICE[e.kind], kind=e.kind, sqlstate=e.sqlstate)
             except QueryError as e:
                 answer = Answer(name, error=e.message, kind=e.kind)
                 break
         return replace(answer, seconds=self._monotonic() - started)
 
     def _attempt(self, question: _Question) -> Answer:
-        """Ask one question in a session of its own. Raises QueryError, and _LostError if the server broke off."""
+        """Ask one question in a session of its own. Raises QueryError, and _LostError if the session was ended."""
         assertion = question.assertion
         connection = self._reached(question)
         with closing(connection):
@@ -153,8 +161,8 @@ class Postgres:
             if error.sqlstate is None and not connection.closed:
                 return Answer(assertion.name, error=f"the client failed: {type(error).__name__}", kind="internal")
             kind = postgres_errors.kind_of(error.sqlstate, _message(error)) if error.sqlstate else "connection-lost"
-            if kind == "connection-lost":
-                raise _LostError
+            if kind in _LOST_TWICE:
+                raise _LostError(kind, error.sqlstate or "")
             return Answer(
                 assertion.name, error=_sentence(error, assertion.sql), kind=kind, sqlstate=error.sqlstate or ""
             )

@@ -188,14 +188,18 @@ def test_a_connection_that_breaks_off_twice_accuses_the_backup(fragile, its_read
     assert second.cells == (Cell("number", "1"),)
 
 
-def test_an_administrator_s_command_accuses_nobody(fragile, its_reader):
+def test_an_administrator_s_command_is_asked_again_and_accuses_nobody(fragile, its_reader):
     def terminate(pid: int) -> None:
         with fragile.superuser() as connection:
             connection.execute("SELECT pg_terminate_backend(%s)", [pid])
 
     with meanwhile(fragile, terminate):
+        (answer,) = ask(its_reader, question("select pg_sleep(3), 1"))
+    assert (answer.error, answer.rows) == ("", 1)
+    with meanwhile(fragile, terminate, times=2):
         (answer,) = ask(its_reader, question(SLEEP))
     assert (answer.kind, answer.sqlstate) == ("interfered", "57P01")
+    assert answer.error.startswith("an administrator's command")
 
 
 def test_a_line_that_is_cut_twice_is_a_lost_connection(reader):

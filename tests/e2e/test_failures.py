@@ -136,6 +136,7 @@ def test_a_slow_boot_is_waited_for(product: Product):
     assert report.restore_seconds > 2
 
 
+# The question itself is a cursor: while it runs, the server shows the FETCH.
 def slow_question(factor: int) -> dict[str, object]:
     product = f"orders a, orders b, generate_series(1, {factor}) c(id)"
     sql = f"select count(a.customer || b.customer || c.id) from {product}"
@@ -145,7 +146,7 @@ def slow_question(factor: int) -> dict[str, object]:
 def test_a_session_ended_once_is_asked_again(product: Product):
     product.world.snapshot("shop", "weekly")
     product.check(asserts=[slow_question(5)])
-    fault = product.world.aws.fault(kill_query="generate_series(1, 5)", times=1, account=SCRATCH)
+    fault = product.world.aws.fault(kill_query="FETCH FORWARD", times=1, account=SCRATCH)
     report = product.verify()
     assert (report.verdict, report.failure) == (Verdict.PASSED, None)
     [struck] = [f["struck"] for f in product.world.aws.faults() if f["id"] == fault]
@@ -160,7 +161,7 @@ def test_a_crash_that_comes_back_is_damage_and_an_administrator_who_comes_back_i
 ):
     product.world.snapshot("shop", "weekly")
     product.check(asserts=[slow_question(400)])  # long enough to be killed again after a recovery
-    product.world.aws.fault(kill_query="generate_series(1, 400)", times=None, account=SCRATCH, crash=crash)
+    product.world.aws.fault(kill_query="FETCH FORWARD", times=None, account=SCRATCH, crash=crash)
     report = product.verify()
     assert (report.verdict, report.failure.kind) == expected
 

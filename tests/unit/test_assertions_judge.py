@@ -167,7 +167,7 @@ FAILS = {
     ),
     "age before now": (
         (Expectation(at_most=span(hours=1), before="now"), one(at(BACKUP))),
-        "the time found is 1 d before now where at most 1 h was expected",
+        "the time found is 24 h before now where at most 1 h was expected",
     ),
     "later than the backup": (
         (AGE, one(at(BACKUP + timedelta(seconds=61)))),
@@ -418,7 +418,8 @@ def test_what_cannot_be_compared_is_an_error_with_its_own_words(name):
 def test_a_warning_keeps_the_message_and_neither_passes_nor_fails(name):
     arguments = (FAILS | ERRORS)[name][0]
     plain, warned = asked(*arguments), asked(*arguments, severity="warn")
-    assert warned == replace(plain, outcome=Outcome.WARN)
+    damage = plain.kind in ("data-damaged", "connection-lost")
+    assert warned == (plain if damage else replace(plain, outcome=Outcome.WARN))
 
 
 def test_an_answer_of_nothing_makes_a_backup_broken_and_a_bad_question_does_not():
@@ -437,7 +438,7 @@ def test_the_finding_carries_what_the_report_needs():
     ("expect", "words"),
     [
         (AGE, "at most 15 min before the backup"),
-        (Expectation(at_least=span(days=1), at_most=span(days=2), before="now"), "between 1 d and 2 d before now"),
+        (Expectation(at_least=span(days=1), at_most=span(days=2), before="now"), "between 24 h and 2 d before now"),
         (Expectation(no_rows=True), "no rows"),
         (Expectation(members=(Cell("text", "CZ"), Cell("bool", "true"))), "exactly the set 'CZ', true"),
         (Expectation(members=()), "the empty set"),
@@ -568,3 +569,11 @@ def test_what_hides_nothing_is_not_sealed_again(cell):
 )
 def test_canonical_texts(kind, given_text, expected):
     assert canonical(Cell(kind, given_text)) == expected
+
+
+@pytest.mark.parametrize("kind", ["data-damaged", "connection-lost"])
+def test_damage_is_never_only_a_warning(kind):
+    broken = Answer("a", error="unreadable", kind=kind)
+    assert asked(AGE, broken, severity="warn") == asked(AGE, broken)
+    assert asked(AGE, broken).outcome is Outcome.ERROR
+    assert asked(AGE, replace(broken, kind="timeout"), severity="warn").outcome is Outcome.WARN

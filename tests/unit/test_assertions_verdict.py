@@ -96,20 +96,20 @@ def test_ages_are_measured_from_the_point_s_own_time_or_from_the_question():
     [
         (0.0, Outcome.PASS, "", "0 s old", ""),
         (-90.0, Outcome.PASS, "", "0 s old", ""),  # made after the run began
-        (25 * 3600.0, Outcome.PASS, "", "1 d 1 h old", ""),
+        (25 * 3600.0, Outcome.PASS, "", "25 h old", ""),
         (
             25 * 3600.0 + 1,
             Outcome.FAIL,
             "stale",
-            "1 d 1 h old",
-            "the newest recovery point is 1 d 1 h 1 s old where at most 1 d 1 h is allowed",
+            "25 h old",
+            "the newest recovery point is 25 h 1 s old where at most 25 h is allowed",
         ),
         (
             4 * 86400.0 + 7300,
             Outcome.FAIL,
             "stale",
             "4 d 2 h old",
-            "the newest recovery point is 4 d 2 h old where at most 1 d 1 h is allowed",
+            "the newest recovery point is 4 d 2 h old where at most 25 h is allowed",
         ),
         (None, Outcome.ERROR, "unknown-answer", "not known", "the age of the newest recovery point is not known"),
     ],
@@ -117,7 +117,7 @@ def test_ages_are_measured_from_the_point_s_own_time_or_from_the_question():
 def test_the_rpo(age, outcome, kind, observed, message):
     rpo = objectives(CHECK, age, 60.0)[0]
     assert (rpo.name, rpo.outcome, rpo.kind, rpo.observed, rpo.message) == ("rpo", outcome, kind, observed, message)
-    assert rpo.expected == "at most 1 d 1 h old"
+    assert rpo.expected == "at most 25 h old"
     assert rpo.runbook == CHECK.runbook
 
 
