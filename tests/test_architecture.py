@@ -31,6 +31,7 @@ TABLE = {
     # pure, and ports
     "durable": room("model errors", "pydantic"),
     "assertions.*": room("model failures"),
+    "costs": room(),
     "sources": room(),
     "sources.interface": room("model durable"),
     "databases": room(),

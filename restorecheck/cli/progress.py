@@ -23,8 +23,6 @@ class _Row:
     check: str
     phase: str = ""
     status: str = ""
-    since: float = 0.0
-    done: int = 0
     began: float = field(default_factory=time.monotonic)
 
 
@@ -48,20 +46,24 @@ class Progress:
         if self._console.is_terminal:
             self._live.stop()
 
+    def refresh(self) -> None:
+        """Draw the table now."""
+        self._live.refresh()
+
     def started(self, run_id: str, step: str) -> None:
         """See Listener."""
         with self._lock:
-            row = self._rows.setdefault(run_id, _Row(check_of(run_id) or run_id))
+            row = self._row(run_id)
             phase = step.removesuffix(WAIT)
             if phase != row.phase:
-                row.phase, row.since, row.status = phase, time.monotonic(), ""
+                row.phase, row.status = phase, ""
                 self._say(row, phase)
 
     def looked(self, run_id: str, step: str, status: str) -> None:
         """See Listener."""
-        del step
         with self._lock:
-            row = self._rows[run_id]
+            row = self._row(run_id)
+            row.phase = step.removesuffix(WAIT)
             if status != row.status:
                 row.status = status
                 self._say(row, f"{row.phase}: {status}")
@@ -69,11 +71,13 @@ class Progress:
     def finished(self, run_id: str, step: str, failed: str) -> None:
         """See Listener."""
         with self._lock:
-            row = self._rows.setdefault(run_id, _Row(check_of(run_id) or run_id))
-            row.done += 1
+            row = self._row(run_id)
             if failed:
                 row.status = failed
                 self._say(row, f"{step.removesuffix(WAIT)}: FAILED: {failed}")
+
+    def _row(self, run_id: str) -> _Row:
+        return self._rows.setdefault(run_id, _Row(check_of(run_id) or run_id))
 
     def _say(self, row: _Row, text: str) -> None:
         if not self._console.is_terminal:

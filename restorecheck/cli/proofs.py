@@ -62,10 +62,8 @@ def advice(console: Console, reports: Sequence[Report]) -> None:
     for report in reports:
         if not report.failure:
             continue
-        console.print()
-        if report.failure.phase != PHASE:
-            console.print(f"{report.check}: {report.failure.message}", markup=False, soft_wrap=True)
-        console.print(f"{report.check}: {report.failure.hint}", markup=False, soft_wrap=True)
+        console.print(f"\n{report.check}: {report.failure.message}", markup=False, soft_wrap=True)
+        console.print(f"  what to do: {report.failure.hint}", markup=False, soft_wrap=True)
 
 
 def show(console: Console, report: Report) -> None:

@@ -6,13 +6,18 @@ Reads the files that it is pointed to and writes nothing; it asks neither AWS no
 from __future__ import annotations
 
 from pathlib import Path
+from types import MappingProxyType
 
 from restorecheck.config import accounts, checks
 from restorecheck.config.document import Document, read
-from restorecheck.config.resolved import Config
+from restorecheck.config.resolved import Config, Prices
 from restorecheck.config.shape import CheckFile, ConfigFile
+from restorecheck.config.shape import Prices as PricesTable
 from restorecheck.errors import ConfigError
 from restorecheck.model import Check
+
+CURRENCY = "USD"
+"""In which AWS publishes its price list, unless the operator says otherwise."""
 
 _HINT = "docs/configuration.md describes every key"
 
@@ -38,6 +43,18 @@ def load(path: Path) -> Config:
         scratch_accounts=tuple(scratches.values()),
         checks=tuple(sorted((_whole(check) for check in resolved), key=lambda check: check.name)),
         endpoint_url=document.tree.endpoint_url,
+        prices=_prices(document.tree.prices),
+    )
+
+
+def _prices(table: PricesTable | None) -> Prices | None:
+    if table is None:
+        return None
+    return Prices(
+        table.currency or CURRENCY,
+        table.storage_gib_month,
+        table.snapshot_gib_month,
+        MappingProxyType(dict(table.instance_hour or {})),
     )
 
 

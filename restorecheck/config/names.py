@@ -1,4 +1,4 @@
-"""The shapes of names: of AWS accounts, roles, keys, regions, groups and instances, and of our own assertions.
+"""The shapes of names: of AWS accounts, roles, keys, regions, groups and instances, currencies, our own assertions.
 
 Each reader returns its text or raises ValueError with a sentence "what is wrong; what would be right". A shape that
 is right says nothing about whether the thing exists: that is what `restorecheck doctor` asks AWS.
@@ -23,6 +23,7 @@ SECURITY_GROUP = r"^sg-([0-9a-f]{8}|[0-9a-f]{17})$"
 GROUP = r"^(?!default([.:-]|$))[A-Za-z0-9][A-Za-z0-9._ -]{0,254}$"
 OPTION_GROUP = r"^(?!default([.:-]|$))[A-Za-z](-?[A-Za-z0-9])*$"
 INSTANCE_CLASS = r"^db\.[a-z][a-z0-9-]*\.[a-z0-9]+(\.tpc[0-9]\.mem[0-9]x)?$"
+CURRENCY = r"^[A-Z]{3}$"
 INSTANCE = r"^(?=.{1,63}$)[a-z](-?[a-z0-9])*$"
 CHECK = r"^(?=.{1,32}$)[a-z](-?[a-z0-9])*$"
 ASSERTION = r"^(?=.{1,63}$)[a-z0-9]+([-_][a-z0-9]+)*$"
@@ -68,6 +69,9 @@ security_group = _shape(
 )
 instance_class = _shape(
     INSTANCE_CLASS, "is not an RDS instance class", 'write it as RDS does, for example "db.t4g.medium"'
+)
+currency = _shape(
+    CURRENCY, "is not the code of a currency", 'write its three capital letters (ISO 4217), for example "USD"'
 )
 url = _shape(URL, "is not a web address", 'write it in full, for example "https://wiki.example.org/restore"')
 

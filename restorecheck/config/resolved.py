@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
 from types import MappingProxyType
 
@@ -43,6 +44,16 @@ class ScratchAccount:
 
 
 @dataclass(frozen=True, slots=True)
+class Prices:
+    """What AWS asks, as the operator read it in the price list. None, or a class that is not there: unknown."""
+
+    currency: str  # ISO 4217
+    storage_gib_month: Decimal | None = None  # of an instance
+    snapshot_gib_month: Decimal | None = None
+    instance_hour: Mapping[str, Decimal] = field(default_factory=lambda: MappingProxyType({}))  # by class
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """Everything that an operator declared."""
 
@@ -52,6 +63,7 @@ class Config:
     scratch_accounts: tuple[ScratchAccount, ...]
     checks: tuple[Check, ...]  # by name
     endpoint_url: str | None = None  # an AWS on this machine; None: the real one
+    prices: Prices | None = None
 
     def check(self, name: str) -> Check:
         """Return the check of this name. Raises RestorecheckError of kind `config`."""

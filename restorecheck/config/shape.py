@@ -9,6 +9,7 @@ elsewhere.
 from __future__ import annotations
 
 from datetime import timedelta
+from decimal import Decimal
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, PlainValidator, WithJsonSchema
@@ -63,6 +64,7 @@ Bound = Annotated[
     ),
 ]
 Exact = Annotated[Cell, PlainValidator(values.exact), WithJsonSchema({"type": ["string", "number", "boolean"]})]
+Price = Annotated[Decimal, PlainValidator(values.price), WithJsonSchema({"type": "number", "minimum": 0})]
 Account = Annotated[str, AfterValidator(names.account_id), _pattern(names.ACCOUNT)]
 AccountName = Annotated[str, AfterValidator(names.account_name), _pattern(names.ACCOUNT_NAME)]
 Role = Annotated[str, AfterValidator(names.role), _pattern(names.ROLE)]
@@ -202,6 +204,25 @@ class ScratchAccount(Shape):
     regions: dict[Region, Placement] | None = Field(default=None, description="Per region, where scratch is put.")
 
 
+class Prices(Shape):
+    """What AWS asks for what a run holds. What is left out is unknown, and never free."""
+
+    currency: Annotated[str, AfterValidator(names.currency), _pattern(names.CURRENCY)] | None = Field(
+        default=None, description="Currency of all prices, three capital letters.", examples=["USD"]
+    )
+    instance_hour: dict[InstanceClass, Price] | None = Field(
+        default=None,
+        description="Per instance class, in quotes, the price of one hour.",
+        examples=[{"db.t4g.medium": 0.065}],
+    )
+    storage_gib_month: Price | None = Field(
+        default=None, description="Price of one GiB of an instance's storage for a month of 730 h.", examples=[0.115]
+    )
+    snapshot_gib_month: Price | None = Field(
+        default=None, description="Price of one GiB of snapshot for a month of 730 h.", examples=[0.095]
+    )
+
+
 class ConfigFile(Shape):
     """config.toml."""
 
@@ -217,6 +238,7 @@ class ConfigFile(Shape):
         default=None, description="Address of a demo AWS on this machine.", examples=["http://127.0.0.1:5555"]
     )
     defaults: Defaults | None = Field(default=None, description="What a check may leave out.")
+    prices: Prices | None = Field(default=None, description="Prices of AWS, with which plan says what a run costs.")
     source_accounts: dict[AccountName, SourceAccount] | None = Field(
         default=None, description="Accounts with backups, by a name of yours."
     )

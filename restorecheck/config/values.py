@@ -1,4 +1,4 @@
-"""Single values of the configuration: durations, and the numbers, times and texts that an expectation compares with.
+"""Single values of the configuration: durations, prices, and what an expectation compares with.
 
 Each reader takes what `tomllib` gave and returns the value, or raises ValueError with a sentence of the form
 "what is wrong; what would be right". Nothing here knows of files or keys.
@@ -19,9 +19,11 @@ LONGEST = timedelta(days=3660)
 
 _SECONDS = {"w": 604_800, "d": 86_400, "h": 3_600, "m": 60, "s": 1}
 _PART = re.compile(r"([0-9.]+)([wdhms])")
+_NUMBER = re.compile(r"[-+]?[0-9][0-9_]*(\.[0-9]+)?")
 _LOOSE = re.compile(
     r"([0-9]+(?:\.[0-9]+)?)\s*(w(?:eeks?|ks?)?|d(?:ays?)?|h(?:ours?|rs?)?|m(?:in(?:ute)?s?)?|s(?:ec(?:ond)?s?)?)(?![a-z])"
 )
+_PRICE_EXPONENT = 9  # from a thousand-millionth to thousands of millions: any price of AWS, in any currency
 _LARGEST_EXPONENT = 300  # the decimal text of a number must stay readable; DBMS numbers end far below
 
 
@@ -56,6 +58,24 @@ def duration(value: object) -> timedelta:
     if not length:
         raise ValueError(f'{shown(value)} is no time at all; write a duration longer than zero, for example "15m"')
     return length
+
+
+def price(value: object) -> Decimal:
+    """Read a price, zero or more, in whatever currency the table names."""
+    if isinstance(value, str) and _NUMBER.fullmatch(plain := value.strip()):
+        raise ValueError(f"{shown(value)} is text; write the number without quotes: {plain}")
+    if isinstance(value, dict):  # as `db.t4g.medium = 0.065` gives, its dots making tables
+        raise ValueError('a table is not a price; write a number, and a class in quotes: "db.t4g.medium" = 0.065')  # noqa: TRY004 - pydantic takes ValueError
+    if isinstance(value, bool) or not isinstance(value, int | Decimal):
+        raise ValueError(f"{shown(value)} is not a price; write a number, for example 0.065")  # noqa: TRY004 - pydantic takes ValueError
+    number = Decimal(value)
+    if not number.is_finite():
+        raise ValueError(f"{_unbounded(value)} is not a price; write a number, for example 0.065")
+    if number < 0:
+        raise ValueError("is below zero, and AWS pays nobody; write 0 or more")
+    if number and abs(number.adjusted()) > _PRICE_EXPONENT:
+        raise ValueError("is too large or too small for a price; write it as in the price list, for example 0.065")
+    return Decimal(_canonical(number))
 
 
 def bound(value: object) -> Cell:
@@ -107,7 +127,7 @@ def _meant(text: str) -> str:
 
 def _why_not_bound(text: str) -> str:
     plain = text.strip()
-    if re.fullmatch(r"[-+]?[0-9][0-9_]*(\.[0-9]+)?", plain):
+    if _NUMBER.fullmatch(plain):
         return f"{shown(text)} is text; write the number without quotes: {plain}"
     if re.match(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", plain):
         return f"{shown(text)} is text; write the date or time without quotes: {plain}"
@@ -121,11 +141,17 @@ def _ordered(value: int | Decimal | date) -> Cell:
         return Cell("date", value.isoformat())
     number = Decimal(value)
     if not number.is_finite():
-        said = str(value).lower().removesuffix("inity")
-        raise ValueError(f"{said} is not a number that anything can be compared with; write a finite number")
+        raise ValueError(
+            f"{_unbounded(value)} is not a number that anything can be compared with; write a finite number"
+        )
     if abs(number.adjusted()) > _LARGEST_EXPONENT:
         raise ValueError(f"this number has more than {_LARGEST_EXPONENT} digits; write a smaller one")
     return Cell("number", _canonical(number))
+
+
+def _unbounded(value: int | Decimal) -> str:
+    """Return nan or inf as TOML writes it."""
+    return str(value).lower().removesuffix("inity")
 
 
 def _canonical(number: Decimal) -> str:

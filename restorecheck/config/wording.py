@@ -35,11 +35,15 @@ def key(path: Path, raw: dict[str, Any]) -> str:
     for part in path:
         here = _step(here, part)
         if isinstance(part, str):
-            said += ("." if said else "") + (part if _BARE.fullmatch(part) else json.dumps(part, ensure_ascii=False))
+            said += ("." if said else "") + _written(part)
         else:
             name = here.get("name") if isinstance(here, dict) else None
             said += f"[{name if isinstance(name, str) and name.isprintable() and name else part + 1}]"
     return said
+
+
+def _written(part: str) -> str:
+    return part if _BARE.fullmatch(part) else json.dumps(part, ensure_ascii=False)
 
 
 def _step(here: Any, part: str | int) -> Any:
@@ -114,7 +118,7 @@ def _example(name: str, table: type[Shape]) -> str:
 def toml(value: Any) -> str:
     """Return an example as TOML."""
     if isinstance(value, dict):
-        return "{ " + ", ".join(f"{name} = {toml(inner)}" for name, inner in value.items()) + " }"
+        return "{ " + ", ".join(f"{_written(name)} = {toml(inner)}" for name, inner in value.items()) + " }"
     if isinstance(value, list):
         return f"[{', '.join(toml(inner) for inner in value)}]"
     return json.dumps(value, ensure_ascii=False)

@@ -72,6 +72,25 @@ def test_a_plan_names_every_write_of_the_run_and_sends_none(ready: Product):
     assert "db.t4g.micro" in text
 
 
+def test_a_plan_says_what_it_costs_to_hold_the_scratch_or_which_price_is_missing(ready: Product):
+    text = ready.run("plan", "shop-db").out
+    assert 'its price is not configured: set prices.instance_hour."db.t4g.micro", prices.storage_gib_month and' in text
+    cost = ready.run("plan", "shop-db", "--json").json["cost"]
+    assert (cost["currency"], cost["per_hour"], cost["minimum"], cost["total"]) == (None, None, None, None)
+    size, copies = cost["storage_gib"], cost["copies"]
+    assert size > 0
+    assert copies > 0
+    with (ready.home / "config.toml").open("a") as file:
+        file.write('[prices]\ncurrency = "EUR"\nstorage_gib_month = 0.73\nsnapshot_gib_month = 7.3\n')
+        file.write('instance_hour = { "db.t4g.micro" = 0.6 }\n')
+    cost = ready.run("plan", "shop-db", "--json").json["cost"]
+    assert float(cost["per_hour"]) == pytest.approx(0.6 + size * 0.001 + copies * size * 0.01, abs=1e-6)
+    assert float(cost["minimum"]) == pytest.approx((0.6 + size * 0.001) / 6, abs=1e-6)
+    assert float(cost["total"]) > float(cost["minimum"])
+    assert cost["unpriced"] == []
+    assert "EUR an hour, at least 0.1" in ready.run("plan", "shop-db").out
+
+
 def test_no_row_and_no_secret_is_in_anything_that_is_kept_or_said(ready: Product):
     ready.check(
         asserts=[

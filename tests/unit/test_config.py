@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tomllib
 from datetime import date, datetime, time, timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import jsonschema
@@ -34,6 +35,8 @@ STRUCTURAL = {
     "missing-keys",
     "names",
     "placement",
+    "prices",
+    "prices-of-classes",
     "regions",
     "roles",
     "unknown-keys",
@@ -134,6 +137,23 @@ def test_an_aws_on_this_machine_may_be_asked_more_often(base):
     loaded = config.load(Path("config.toml"))
     assert loaded.endpoint_url == "http://127.0.0.1:5555"
     assert loaded.check("orders-db").limits.poll == timedelta(milliseconds=50)
+
+
+def test_prices_are_exact_and_what_is_left_out_is_unknown(base):
+    assert config.load(Path("config.toml")).prices is None
+    right = (base / "config.toml").read_text()
+
+    def load(table: str):
+        (base / "config.toml").write_text(right + table)
+        return config.load(Path("config.toml")).prices
+
+    assert load("[prices]\n") == config.Prices("USD", None, None, {})
+    assert load(
+        '[prices]\ncurrency = "EUR"\nstorage_gib_month = 0.1150\nsnapshot_gib_month = 0\n'
+        'instance_hour = { "db.t4g.medium" = 0.065, "db.r6g.large" = 1 }\n'
+    ) == config.Prices(
+        "EUR", Decimal("0.115"), Decimal(0), {"db.t4g.medium": Decimal("0.065"), "db.r6g.large": Decimal(1)}
+    )
 
 
 def test_the_directories_may_be_anywhere_and_editors_own_files_are_left_alone(base, tmp_path):
@@ -240,6 +260,8 @@ def test_whatever_stands_anywhere_is_accepted_or_complained_about(base):
     """Each place of both files in turn holds a value of every type, or nothing: never a crash, never a lost check."""
     strange = [0, -1, 1.5, True, "", "x", "15m", "default", [], [1], ["x", "x"], [{}], {}, {"x": 1}, None]
     accepted = refused = 0
+    priced = '[prices]\ncurrency = "EUR"\nstorage_gib_month = 0.115\ninstance_hour = { "db.t4g.medium" = 0.065 }\n'
+    (base / "config.toml").write_text((base / "config.toml").read_text() + priced)
     for file in (base / "config.toml", base / "checks/orders-db.toml"):
         right = file.read_text()
         for place in places(tomllib.loads(right)):
@@ -340,7 +362,7 @@ def test_the_examples_of_keys_are_right():
         for table in {shape, *tables_in(shape)}:
             for key, field in table.keys().items():
                 for example in field.examples or ():
-                    value = tomllib.loads(f"x = {wording.toml(example)}")["x"]
+                    value = tomllib.loads(f"x = {wording.toml(example)}", parse_float=Decimal)["x"]
                     table.model_validate({key: value})
 
 

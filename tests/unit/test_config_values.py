@@ -107,6 +107,48 @@ def test_exact_values(value, cell):
     assert values.exact(value) == cell
 
 
+@pytest.mark.parametrize(
+    ("toml", "price"),
+    [
+        ("0.065", "0.065"),
+        ("0.0650", "0.065"),
+        ("5", "5"),
+        ("1e2", "100"),
+        ("0", "0"),
+        ("-0.0", "0"),
+        ("0e500", "0"),
+        ("0.000000001", "0.000000001"),
+        ("9_999_999_999", "9999999999"),
+    ],
+)
+def test_prices(toml, price):
+    read = values.price(tomllib.loads(f"x = {toml}", parse_float=Decimal)["x"])
+    assert (type(read), f"{read:f}") == (Decimal, price)
+
+
+@pytest.mark.parametrize(
+    ("toml", "message"),
+    [
+        ('" 0.065 "', '" 0.065 " is text; write the number without quotes: 0.065'),
+        ('"0.065 USD"', '"0.065 USD" is not a price; write a number, for example 0.065'),
+        ('""', '"" is not a price; write a number, for example 0.065'),
+        ("true", "true is not a price; write a number, for example 0.065"),
+        ("[0.065]", "a list is not a price; write a number, for example 0.065"),
+        ("{}", 'a table is not a price; write a number, and a class in quotes: "db.t4g.medium" = 0.065'),
+        ("nan", "nan is not a price; write a number, for example 0.065"),
+        ("inf", "inf is not a price; write a number, for example 0.065"),
+        ("-inf", "-inf is not a price; write a number, for example 0.065"),
+        ("-0.065", "is below zero, and AWS pays nobody; write 0 or more"),
+        ("10_000_000_000", "is too large or too small for a price; write it as in the price list, for example 0.065"),
+        ("1e-10", "is too large or too small for a price; write it as in the price list, for example 0.065"),
+    ],
+)
+def test_what_is_no_price(toml, message):
+    with pytest.raises(ValueError, match="; ") as caught:
+        values.price(tomllib.loads(f"x = {toml}", parse_float=Decimal)["x"])
+    assert str(caught.value) == message
+
+
 def test_values_are_shown_short_and_as_in_the_file():
     shown = [values.shown(value) for value in (True, False, [1], {"a": 1}, 'a "b"', date(2026, 1, 1), Decimal("1.50"))]
     assert shown == ["true", "false", "a list", "a table", '"a \\"b\\""', "2026-01-01", "1.50"]
@@ -132,6 +174,7 @@ def test_values_are_shown_short_and_as_in_the_file():
         (names.assertion_name, ["a", "orders_present", "a-b_c", "2nd"]),
         (names.external_id, ["ab", "arn:aws/x_y+=,.@-"]),
         (names.loopback_url, ["http://127.0.0.1:5555", "https://127.8.9.10", "http://[::1]:80/"]),
+        (names.currency, ["USD", "EUR", "JPY"]),
         (names.url, ["https://wiki.example.org", "http://a/b?c#d"]),
     ],
 )
@@ -169,6 +212,7 @@ def test_right_names(read, right):
                 "http://0.0.0.0",
             ],
         ),
+        (names.currency, ["", "usd", "US", "USDT", "$", "USD\n", "U5D"]),
         (names.url, ["wiki", "https://", "ftp://a", "https://a b"]),
     ],
 )
