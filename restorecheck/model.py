@@ -40,6 +40,9 @@ class SnapshotKind(StrEnum):
     AWSBACKUP = "awsbackup"
 
 
+OBJECTIVES = ("rpo", "rto")
+"""Names of the findings that are objectives; no assertion may be called so."""
+
 CellKind = Literal["null", "bool", "number", "time", "date", "duration", "digest", "text", "other"]
 
 

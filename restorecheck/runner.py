@@ -64,7 +64,8 @@ class LivePorts:
         return RdsSnapshots(plan, self._world(), imagined=True)
 
     def _world(self) -> World:
-        return World(self.fence, Postgres(), self.passwords, self.clock.now)
+        database = Postgres(roots=self.config.ca_bundle) if self.config.ca_bundle else Postgres()
+        return World(self.fence, database, self.passwords, self.clock.now)
 
     def salt(self, run: str) -> str:
         """See verify.Ports."""

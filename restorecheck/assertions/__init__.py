@@ -4,8 +4,8 @@ Nothing here asks a database, reads a clock or knows an engine. What it must nev
 could not compare, and to put a text that a database returned into a message.
 """
 
-from restorecheck.assertions.conclusion import OBJECTIVES, PHASE, judge_all, objectives, verdict
+from restorecheck.assertions.conclusion import PHASE, judge_all, objectives, verdict
 from restorecheck.assertions.digest import canonical, digest, sealed
 from restorecheck.assertions.judgement import judge
 
-__all__ = ["OBJECTIVES", "PHASE", "canonical", "digest", "judge", "judge_all", "objectives", "sealed", "verdict"]
+__all__ = ["PHASE", "canonical", "digest", "judge", "judge_all", "objectives", "sealed", "verdict"]

@@ -12,10 +12,7 @@ from decimal import Decimal
 from restorecheck.assertions import words
 from restorecheck.assertions.judgement import judge
 from restorecheck.failures import KINDS, kind
-from restorecheck.model import Answer, Answers, Check, Failure, Finding, Outcome, RecoveryPoint, Verdict
-
-OBJECTIVES = ("rpo", "rto")
-"""Names of the findings that are objectives; no assertion may be called so."""
+from restorecheck.model import OBJECTIVES, Answer, Answers, Check, Failure, Finding, Outcome, RecoveryPoint, Verdict
 
 PHASE = "judge"
 """The phase that a failure names when the run itself went well."""

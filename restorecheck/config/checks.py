@@ -17,7 +17,7 @@ from restorecheck.config.resolved import ScratchAccount, SourceAccount
 from restorecheck.config.shape import CheckFile, CheckHead, ConfigFile, Defaults, Scratch, Source
 from restorecheck.config.table import Path
 from restorecheck.config.values import shown, spoken
-from restorecheck.model import Assertion, Check, Limits, Placement, RdsSource, SnapshotKind
+from restorecheck.model import OBJECTIVES, Assertion, Check, Limits, Placement, RdsSource, SnapshotKind
 
 T = TypeVar("T")
 _TIMEOUT = timedelta(minutes=5)
@@ -219,6 +219,8 @@ def _assertions(document: Document[CheckFile], world: World, limits: Limits | No
             document.wrong(
                 (*at, "name"), f"{said.name} is also the name of assertion {names[said.name] + 1}; write another one"
             )
+        if said.name in OBJECTIVES:
+            document.wrong((*at, "name"), f"{said.name} is the name of an objective in every report; write another one")
         why = question.why_not(said.sql) if said.sql else None
         if why:
             document.wrong((*at, "sql"), why)

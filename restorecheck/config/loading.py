@@ -30,6 +30,7 @@ def load(path: Path) -> Config:
     world = checks.World(document, sources, scratches)
     checks.defaults(world)
     state, directory = _directories(document, path)
+    ca_bundle = _ca_bundle(document, path)
     files = _check_files(document, directory, path) if directory else []
     resolved = [checks.resolve(file, world) for file in files]
     _apart(files)
@@ -43,8 +44,27 @@ def load(path: Path) -> Config:
         scratch_accounts=tuple(scratches.values()),
         checks=tuple(sorted((_whole(check) for check in resolved), key=lambda check: check.name)),
         endpoint_url=document.tree.endpoint_url,
+        ca_bundle=ca_bundle,
         prices=_prices(document.tree.prices),
     )
+
+
+def _ca_bundle(document: Document[ConfigFile], path: Path) -> Path | None:
+    said = document.tree.ca_bundle
+    if said is None:
+        return None
+    file = (path.parent / said).absolute()
+    try:
+        holds = b"-----BEGIN CERTIFICATE-----" in file.read_bytes()
+    except OSError:
+        document.wrong(("ca_bundle",), f"{said} cannot be read; write the name of a file with certificates")
+        return None
+    if not holds:
+        document.wrong(
+            ("ca_bundle",),
+            f"{said} holds no certificate; write the name of a PEM file, such as RDS's global-bundle.pem",
+        )
+    return file
 
 
 def _prices(table: PricesTable | None) -> Prices | None:

@@ -63,6 +63,7 @@ class Config:
     scratch_accounts: tuple[ScratchAccount, ...]
     checks: tuple[Check, ...]  # by name
     endpoint_url: str | None = None  # an AWS on this machine; None: the real one
+    ca_bundle: Path | None = None  # PEM; None: the certificates of RDS that restorecheck ships
     prices: Prices | None = None
 
     def check(self, name: str) -> Check:

@@ -237,6 +237,9 @@ class ConfigFile(Shape):
     endpoint_url: Annotated[str, AfterValidator(names.loopback_url), _pattern(names.LOOPBACK_URL)] | None = Field(
         default=None, description="Address of a demo AWS on this machine.", examples=["http://127.0.0.1:5555"]
     )
+    ca_bundle: Text | None = Field(
+        default=None, description="Certificates that databases must be signed by.", examples=["global-bundle.pem"]
+    )
     defaults: Defaults | None = Field(default=None, description="What a check may leave out.")
     prices: Prices | None = Field(default=None, description="Prices of AWS, with which plan says what a run costs.")
     source_accounts: dict[AccountName, SourceAccount] | None = Field(

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from restorecheck.assertions import OBJECTIVES, judge_all, objectives, verdict, words
+from restorecheck.assertions import judge_all, objectives, verdict, words
 from restorecheck.failures import KINDS, kind
 from restorecheck.model import (
+    OBJECTIVES,
     Answer,
     Answers,
     Assertion,

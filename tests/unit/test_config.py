@@ -390,3 +390,10 @@ def test_a_right_configuration_needs_no_parser_for_positions():
     ).stdout.split()
     assert "sqlglot" in modules
     assert "tree_sitter" not in modules
+
+
+def test_certificates_of_ones_own_are_found_beside_the_configuration(base):
+    path = base / "config.toml"
+    path.write_text('ca_bundle = "own.pem"\n' + path.read_text())
+    (base / "own.pem").write_text("-----BEGIN CERTIFICATE-----\n")
+    assert config.load(path).ca_bundle == base.absolute() / "own.pem"
