@@ -28,16 +28,16 @@ def table(reports: Sequence[Report], *, when: bool = False) -> Table:
         result.add_row(
             report.run_id if when else report.check,
             Text(str(report.verdict), style=_COLOURS[report.verdict]),
-            _against(report.point_age_seconds, report.rpo_seconds, "old, rpo"),
-            _against(report.restore_seconds, report.rto_seconds, "rto"),
+            _against(report.point_age_seconds, report.rpo_seconds, "old, rpo", "none found"),
+            _against(report.restore_seconds, report.rto_seconds, "rto", "not restored"),
             why(report),
         )
     return result
 
 
-def _against(seconds: float | None, objective: float, words: str) -> Text:
+def _against(seconds: float | None, objective: float, words: str, without: str) -> Text:
     if seconds is None:
-        return Text("not known")
+        return Text(without)
     missed = seconds > objective > 0
     text = f"{human.duration(seconds)} {words} {human.duration(objective)}" if objective else human.duration(seconds)
     return Text(text.replace(" rto", ", rto"), style="red" if missed else "")
