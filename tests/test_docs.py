@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from restorecheck.cli import exits
+from restorecheck.cli import app, exits
 from restorecheck.failures import AWS_ERRORS, INSTANCE_STATUSES, KINDS
 from restorecheck.model import Verdict
 
@@ -60,3 +60,13 @@ def test_the_exit_codes_are_documented():
 def test_links_between_pages_lead_somewhere(page):
     for target in re.findall(r"\]\((?!https?:)([^)#]+)", (DOCS / page).read_text()):
         assert (DOCS / target).exists(), f"{page} -> {target}"
+
+
+PAGES = [DOCS.parent / "README.md", DOCS.parent / "CHANGELOG.md", *sorted(DOCS.glob("*.md"))]
+COMMANDS = {c.name or c.callback.__name__ for c in app.registered_commands if c.callback} | {"demo"}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
+def test_every_command_that_a_page_names_exists(page):
+    named = re.findall(r"(?:`|^ +)restorecheck ([a-z][a-z-]+)", page.read_text(), re.MULTILINE)
+    assert set(named) <= COMMANDS, page.name

@@ -82,7 +82,8 @@ def plan(check: CheckArgument, config: ConfigOption = DEFAULT_CONFIG, json: Json
 
 @app.command()
 def run(
-    checks: Annotated[list[str], typer.Argument(help="Names of checks; they run side by side.")],
+    checks: Annotated[list[str] | None, typer.Argument(help="Names of checks; they run side by side.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Run every check.")] = False,
     config: ConfigOption = DEFAULT_CONFIG,
     json: JsonOption = False,
 ) -> None:
@@ -92,7 +93,7 @@ def run(
     """
     from restorecheck.cli import running
 
-    running.run(checks, config, as_json=json)
+    running.run(checks or [], config, everything=everything, as_json=json)
 
 
 @app.command()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from restorecheck.assertions.words import count
 from restorecheck.cli import exits
 from restorecheck.cli.output import emit, errors, out
 from restorecheck.config import json_schema, load
@@ -19,7 +20,8 @@ def check_config(config: Path, *, as_json: bool) -> None:
         emit("check-config", exits.PASSED, checks=[check.name for check in loaded.checks])
         return
     questions = sum(len(check.assertions) for check in loaded.checks)
-    out.print(f"{config}: {len(loaded.checks)} checks with {questions} assertions, no problem found", markup=False)
+    found = f"{count(len(loaded.checks), 'check')} with {count(questions, 'assertion')}"
+    out.print(f"{config}: {found}, no problem found", markup=False)
 
 
 def schema(which: str) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from restorecheck import costs
+from restorecheck.assertions.words import count
 from restorecheck.cli import exits, human
 from restorecheck.cli.output import emit, errors, out
 from restorecheck.config import load
@@ -100,7 +101,7 @@ def _print(made: Plan, point: RecoveryPoint, calls: list[PlannedCall], held: Hol
         f"{point.engine} {point.engine_version}, {point.size_gib} GiB)\n"
         f"  as {scratch_name(made.run_id)}\n"
         f"  in account {place.account}, {place.region}, {place.instance_class}, subnet group {place.subnet_group}\n"
-        f"  and ask {len(made.check.assertions)} questions of database {made.check.source.database}\n",
+        f"  and ask {count(len(made.check.assertions), 'question')} of database {made.check.source.database}\n",
         markup=False,
         soft_wrap=True,
     )

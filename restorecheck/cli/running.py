@@ -14,6 +14,7 @@ from restorecheck.cli.progress import Progress
 from restorecheck.config import load
 from restorecheck.durable import encode
 from restorecheck.engines.clock import WallClock
+from restorecheck.errors import RestorecheckError
 from restorecheck.model import Report
 from restorecheck.runner import Runner
 
@@ -21,12 +22,15 @@ INTERRUPTED = 130
 """Exit code after a second Ctrl-C: 128 + SIGINT, as shells have it."""
 
 
-def run(names: Sequence[str], config: Path, *, as_json: bool) -> None:
-    """Run these checks and exit with the documented code."""
+def run(names: Sequence[str], config: Path, *, everything: bool, as_json: bool) -> None:
+    """Run these checks, or every one, and exit with the documented code."""
     with errors("run", as_json=as_json), Progress(err) as progress:
-        runner = Runner(load(config), progress)
+        if bool(names) == everything:
+            raise RestorecheckError("which checks?", "name them, or say --all", kind="config")
+        loaded = load(config)
+        runner = Runner(loaded, progress)
         cancel_on_signals(runner.clock)
-        reports = runner.run(names)
+        reports = runner.run([check.name for check in loaded.checks] if everything else names)
         runner.close()
     finish("run", reports, as_json=as_json)
 

@@ -45,7 +45,7 @@ def points(check: Check, doors: Doors, known: Known, now: datetime) -> str:
         )
     known.kind, known.snapshot = max(seen, key=lambda x: _created(x[1]))
     age = now - _created(known.snapshot)
-    detail = f"{len(seen)} recovery points ({kinds}), the newest {_spoken(age)} old"
+    detail = f"{len(seen)} recovery point{'s' if len(seen) != 1 else ''} ({kinds}), the newest {_spoken(age)} old"
     if age > check.rpo:
         raise Ill(f"{detail}, more than the rpo of {_spoken(check.rpo)}", "find out why no newer backup was made")
     return detail

@@ -118,11 +118,14 @@ class DbosEngine:
             )
 
     def unfinished(self, check: str) -> list[str]:
-        """Return the ids of this check's runs that began and did not end, oldest first."""
+        """Return the ids of this check's runs that began and did not end, oldest first.
+
+        A run of another step sequence is not among them: nobody could replay it, and the sweep removes its scratch.
+        """
         found = DBOS.list_workflows(
             workflow_id_prefix=f"{check}-", status=["PENDING", "ENQUEUED"], load_input=False, load_output=False
         )
-        return [w.workflow_id for w in found if w.queue_name == _queue(check)]
+        return [w.workflow_id for w in found if w.queue_name == _queue(check) and w.app_version == STEPS]
 
     def begin(self, check: str, run_id: str) -> Handle:
         """Begin a run, or return the one that has this id already."""

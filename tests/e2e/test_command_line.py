@@ -44,7 +44,7 @@ def test_a_scratch_account_holds_only_as_many_as_it_is_allowed(ready: Product):
     ready.configure()
     ready.check("second-db")
     ready.world.aws.quota(SCRATCH, instances=1)
-    ran = ready.run("run", "shop-db", "second-db", "--json")
+    ran = ready.run("run", "--all", "--json")
     assert ran.code == 0, ran.out
     assert len(ran.json["reports"]) == 2
 
@@ -124,7 +124,8 @@ def test_no_row_and_no_secret_is_in_anything_that_is_kept_or_said(ready: Product
         (("plan", "nothing"), "there is no check named nothing"),
         (("history", "shop-bd"), "did you mean shop-db?"),
         (("show", "shop-db-20260101t0000z"), "there is no finished run"),
-        (("run",), "Missing argument"),
+        (("run",), "which checks?"),
+        (("run", "shop-db", "--all"), "which checks?"),
         (("schema", "everything"), "say `config` or `check`"),
         (("check-config", "-c", "elsewhere.toml"), "elsewhere.toml"),
     ],

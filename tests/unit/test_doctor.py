@@ -497,7 +497,7 @@ def test_shared_snapshots_are_looked_at_from_the_scratch_account():
     ]
     aws = changed("DescribeDBSnapshots", {"DBSnapshots": [*strangers, shared()]})
     found = look(aws, check_of(None, SnapshotKind.SHARED))
-    assert found["orders-db", "recovery points"].detail.startswith("1 recovery points (shared)")
+    assert found["orders-db", "recovery points"].detail.startswith("1 recovery point (shared)")
     assert found["orders-db", "key of the backup"].outcome == "pass"
     roles = {role for role, _, operation, _ in aws.asked if operation == "DescribeDBSnapshots"}
     assert roles == {Role.SCRATCH}
