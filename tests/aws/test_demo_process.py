@@ -100,7 +100,7 @@ def test_what_dead_servers_left_is_cleaned_and_nothing_else(tmp_path: Path) -> N
     with lock:
         until(lambda: orphans.postgres_under(dead) == [left.pid])
         assert orphans.clean(tmp_path) == [dead]
-    assert left.wait(10) == -signal.SIGQUIT
+    assert left.wait(10) in (-signal.SIGQUIT, -signal.SIGKILL)  # killed, if a busy machine let it dump core for long
     assert {path.name for path in tmp_path.iterdir()} == {living.name, other.name, unborn.name}
 
 
