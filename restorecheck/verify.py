@@ -70,7 +70,8 @@ def verify(durable: Durable, ports: Ports) -> Report:
     try:
         point = durable.step("find", source.find, of=RecoveryPoint, attempts=TRIES)
         for stage in source.stages(point):
-            _through(durable, stage, plan, heed_cancel=True)
+            durable.step(stage.name, stage.begin, of=type(None), attempts=TRIES)
+            durable.until(stage.name + WAIT, stage.look, every=plan.check.limits.poll, at_most=stage.at_most)
         answers = durable.step("examine", lambda: source.examine(point), of=Answers, attempts=2)
         findings = judge_all(plan.check, answers, point, ports.salt(plan.run_id))
     except StepFailedError as e:
@@ -79,21 +80,29 @@ def verify(durable: Durable, ports: Ports) -> Report:
     lost: list[StepFailedError] = []
     if point is not None:  # before that, nothing was made
         for stage in source.teardown(point):
-            try:
-                _through(durable, stage, plan, heed_cancel=False)
-            except StepFailedError as e:
-                lost.append(e)
+            lost += _back(durable, stage, plan)
     leaked, unseen = _leftovers(durable, source)
 
     report = _concluded(durable, plan, point, findings, failure, lost=lost, leaked=leaked, unseen=unseen)
     return _recorded(durable, ports, report)
 
 
-def _through(durable: Durable, stage: Stage, plan: Plan, *, heed_cancel: bool) -> None:
-    durable.step(stage.name, stage.begin, of=type(None), attempts=TRIES)
-    durable.until(
-        stage.name + WAIT, stage.look, every=plan.check.limits.poll, at_most=stage.at_most, heed_cancel=heed_cancel
-    )
+def _back(durable: Durable, stage: Stage, plan: Plan) -> list[StepFailedError]:
+    """Go one leg back, whatever is cancelled, and return why it did not end well, if it did not.
+
+    A begin that failed is not the end of it: the look asks again, for as long as the teardown may take.
+    """
+    failed: list[StepFailedError] = []
+    try:
+        durable.step(stage.name, stage.begin, of=type(None), attempts=TRIES)
+    except StepFailedError as e:
+        failed.append(e)
+    every, at_most = plan.check.limits.poll, stage.at_most
+    try:
+        durable.until(stage.name + WAIT, stage.look, every=every, at_most=at_most, heed_cancel=False)
+    except StepFailedError as e:
+        return [*failed, e]
+    return []
 
 
 def _leftovers(durable: Durable, source: Source) -> tuple[tuple[Leftover, ...], StepFailedError | None]:
@@ -177,7 +186,7 @@ def _concluded(
         point_age_seconds=age,
         restore_seconds=seconds,
         refused=any(e.kind == "refused" for e in (failure, *lost, unseen) if e is not None),
-        notes=tuple(f"{e.step}: {e.message}" for e in lost),
+        notes=tuple(f"{e.step}: {e.message}" for e in (*lost, unseen) if e is not None),
     )
 
 

@@ -39,7 +39,10 @@ class Source(Protocol):
         """Open the restored copy read-only, ask every assertion's question, close. Never raises for a bad answer."""
 
     def teardown(self, point: RecoveryPoint) -> Sequence[Stage]:
-        """Return the legs that remove every piece on both sides; each works whether or not the piece exists."""
+        """Return the legs that remove every piece on both sides; each works whether or not the piece exists.
+
+        A `look` asks again for what its `begin` could not bring about: it is taken also after a begin that failed.
+        """
 
     def leftovers(self) -> Sequence[Leftover]:
         """Look at AWS, not at our notes: what still carries this run's name or tags, in either account."""

@@ -288,6 +288,20 @@ def test_a_borrowed_snapshot_that_its_owner_deleted_meanwhile_is_not_shared_any_
     assert unshare.look().done
 
 
+def test_a_share_that_is_still_there_is_taken_back_again():
+    borrowed = replace(
+        POINT, kind=SnapshotKind.MANUAL, id="weekly", arn=POINT.arn.replace("rds:orders-2026-11-21", "weekly")
+    )
+    shared = [{"AttributeName": "restore", "AttributeValues": ["222222222222"]}]
+    accounts = FakeAccounts(
+        {"DescribeDBSnapshotAttributes": {"DBSnapshotAttributesResult": {"DBSnapshotAttributes": shared}}}
+    )
+    look = stage(source(accounts), "unshare", borrowed).look()
+    assert (look.done, look.status) == (False, "still shared")
+    _, operation, params = accounts.called[-1]
+    assert (operation, params["ValuesToRemove"]) == ("ModifyDBSnapshotAttribute", ["222222222222"])
+
+
 def test_a_copy_that_was_never_made_needs_no_unshare():
     accounts = FakeAccounts({"DescribeDBSnapshots": {"DBSnapshots": []}})
     unshare = stage(source(accounts), "unshare")

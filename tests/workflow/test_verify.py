@@ -141,6 +141,22 @@ def test_what_cannot_be_torn_down_is_leaked_beside_the_verdict_and_the_rest_goes
     assert any("permission" in note for note in report.notes)
 
 
+def test_a_teardown_that_was_refused_once_is_asked_for_again_while_it_is_waited_for():
+    cloud = Cloud()
+    refusals = ["begin drop restore"]
+
+    def trip(what: str) -> None:
+        if what in refusals:
+            refusals.remove(what)
+            raise failing("throttled")
+
+    cloud.trip = trip
+    report = run(cloud)
+    assert (report.verdict, report.leaked, report.notes) == (Verdict.PASSED, (), ())
+    assert refusals == []
+    assert cloud.pieces == {}
+
+
 def test_not_being_able_to_look_for_leftovers_is_never_passed():
     report = run(Cloud(faults={"prove": [failing("permission")]}))
     assert (report.verdict, report.failure.kind) == (Verdict.UNPROVEN, "not-proven-gone")

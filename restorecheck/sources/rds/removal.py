@@ -95,6 +95,8 @@ def _look_unshared(reach: Reach, point: RecoveryPoint) -> Look:
     except AwsError as e:
         tolerate(e, "DBSnapshotNotFound")
         shared = False
+    if shared:
+        _unshare(reach, point)
     return Look(not shared, "still shared" if shared else "not shared")
 
 
