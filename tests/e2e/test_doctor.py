@@ -39,7 +39,7 @@ def test_a_world_that_is_well(product: Product, ec2: Any, monkeypatch: pytest.Mo
     found = round_of(product, monkeypatch)
     assert [f"{name}: {d.outcome}: {d.detail}" for name, d in found.items() if d.outcome != "pass"] == []
     assert len(found) == 12
-    assert found["shop-db: recovery points"].detail.startswith("1 recovery points")
+    assert found["shop-db: recovery points"].detail.startswith("1 recovery point")
 
 
 def test_a_world_that_is_not(product: Product, ec2: Any, monkeypatch: pytest.MonkeyPatch):
