@@ -52,6 +52,7 @@ def test_an_error_of_a_call_is_what_the_table_says(product: Product, operation: 
 
 
 @pytest.mark.long
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("operation", sorted({(o, tuple(w.items())) for o, w, _ in MANY}))
 def test_every_error_of_the_table_on_every_write(product: Product, operation: tuple[str, tuple[tuple[str, str], ...]]):
     name, where = operation
@@ -82,6 +83,7 @@ def test_a_terminal_status_is_what_the_table_says_and_is_torn_down(product: Prod
 
 
 @pytest.mark.long
+@pytest.mark.timeout(600)
 def test_every_terminal_status_of_the_table(product: Product):
     product.world.snapshot("shop", "weekly")
     for status, kind in INSTANCE_STATUSES.items():
