@@ -71,7 +71,9 @@ KINDS: dict[str, Kind] = {
     "capacity": _unproven("AWS has no capacity for this instance class now", "allow another class or another zone"),
     "throttled": _unproven("AWS throttled our calls for too long", "spread the schedules; the next run may pass"),
     "aws-unavailable": _unproven("AWS did not answer as it should", "look at the AWS Health Dashboard; run again"),
-    "permission": _unproven("a role may not do what a run needs", "run `restorecheck doctor`; compare with deploy/iam"),
+    "permission": _unproven(
+        "a role may not do what a run needs", "run `restorecheck doctor`; compare with docs/fence.md"
+    ),
     "credentials": _unproven("AWS does not accept our credentials", "check the role, its trust policy and external_id"),
     "key-access": _unproven(
         "a KMS key may not be used by our role",

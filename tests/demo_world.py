@@ -140,6 +140,22 @@ class World:
         self.source_rds.create_db_snapshot(DBInstanceIdentifier=instance, DBSnapshotIdentifier=name, **settings)
         return snapshot_in(self.source_rds, name)
 
+    def scratch_instance(self, name: str, tags: dict[str, str]) -> dict[str, Any]:
+        """Make an instance in the scratch account that no run made, and describe it."""
+        self.scratch_rds.create_db_instance(
+            DBInstanceIdentifier=name,
+            DBInstanceClass="db.t4g.micro",
+            Engine="postgres",
+            AllocatedStorage=20,
+            MasterUsername="other",
+            MasterUserPassword=PASSWORD,
+            DBSubnetGroupName=SUBNET_GROUP,
+            PubliclyAccessible=False,
+            BackupRetentionPeriod=0,
+            Tags=[{"Key": key, "Value": value} for key, value in tags.items()],
+        )
+        return instance_in(self.scratch_rds, name)
+
     def share(self, snapshot: str, account: str = SCRATCH) -> None:
         """Share a manual snapshot of the source account."""
         self.source_rds.modify_db_snapshot_attribute(

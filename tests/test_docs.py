@@ -70,3 +70,9 @@ COMMANDS = {c.name or c.callback.__name__ for c in app.registered_commands if c.
 def test_every_command_that_a_page_names_exists(page):
     named = re.findall(r"(?:`|^ +)restorecheck ([a-z][a-z-]+)", page.read_text(), re.MULTILINE)
     assert set(named) <= COMMANDS, page.name
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_a_hint_names_no_file_that_is_not_there(name):
+    for path in re.findall(r"(?:docs|deploy)/[\w./-]+", KINDS[name].hint):
+        assert (DOCS.parent / path).exists(), path

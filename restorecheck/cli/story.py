@@ -55,7 +55,7 @@ def tell(*, as_json: bool) -> None:
 def _need_demo() -> None:
     if importlib.util.find_spec("moto") is None:
         raise RestorecheckError(
-            "the demo is not installed", "pip install 'restorecheck[demo]', or `make demo` in a clone", kind="config"
+            "the demo is not installed", "pip install '.[demo]' in a clone, or `make demo`", kind="config"
         )
 
 

@@ -58,7 +58,7 @@ def examined(subject: str, name: str, look: Callable[[], str]) -> Diagnosis:
 
 def _fix(error: RestorecheckError) -> str:
     if error.kind == "permission":
-        return "give the role this read; compare with deploy/iam"
+        return "give the role this read; docs/fence.md lists all that it needs"
     return kind(error.kind).hint
 
 

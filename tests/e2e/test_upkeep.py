@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from demo_world import SCRATCH, SUBNET_GROUP, gone, instance_in
+from demo_world import SCRATCH, gone, instance_in
 from product import Product
 
 from restorecheck.schedule import run_id, scratch_name
@@ -22,19 +22,7 @@ def abandoned(product: Product, hours: int) -> str:
         "restorecheck:resource": arn,
         "restorecheck:expires": (began + timedelta(days=1)).isoformat(timespec="seconds"),
     }
-    product.world.scratch_rds.create_db_instance(
-        DBInstanceIdentifier=name,
-        DBInstanceClass="db.t4g.micro",
-        Engine="postgres",
-        AllocatedStorage=20,
-        MasterUsername="other",
-        MasterUserPassword="a-master-password",
-        DBSubnetGroupName=SUBNET_GROUP,
-        PubliclyAccessible=False,
-        BackupRetentionPeriod=0,
-        Tags=[{"Key": k, "Value": v} for k, v in tags.items()],
-    )
-    instance_in(product.world.scratch_rds, name)
+    product.world.scratch_instance(name, tags)
     return name
 
 

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from demo_world import SCRATCH, SOURCE, SUBNET_GROUP, instance_in, snapshot_in
+from demo_world import SCRATCH, SOURCE, instance_in, snapshot_in
 from product import Product
 
 from restorecheck.engines.clock import WallClock
@@ -211,17 +211,7 @@ def test_a_foreign_instance_with_the_name_of_the_run_is_left_alone(product: Prod
     product.world.snapshot("shop", "weekly")
     run = run_id("shop-db", at)
     copied = {"restorecheck:managed": "true", "restorecheck:run": run}  # tags that name nothing prove nothing
-    product.world.scratch_rds.create_db_instance(
-        DBInstanceIdentifier=name,
-        DBInstanceClass="db.t4g.micro",
-        Engine="postgres",
-        AllocatedStorage=20,
-        MasterUsername="other",
-        MasterUserPassword="a-master-password",
-        DBSubnetGroupName=SUBNET_GROUP,
-        Tags=[{"Key": k, "Value": v} for k, v in copied.items()],
-    )
-    theirs = instance_in(product.world.scratch_rds, name)
+    theirs = product.world.scratch_instance(name, copied)
     report = product.verify(left=True, clock=Fixed())
     assert (report.verdict, report.failure.kind) == (Verdict.UNPROVEN, "taken")
     assert [left.arn for left in report.leaked] == [theirs["DBInstanceArn"]]
