@@ -7,10 +7,12 @@ clock of its own and never touches AWS.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import traceback
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
+from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from pydantic import TypeAdapter
@@ -28,8 +30,11 @@ class Clock(Protocol):
     def now(self) -> datetime:
         """Return the time, in UTC, aware."""
 
-    def wait(self, seconds: float) -> None:
-        """Return after so many seconds, or earlier when a cancel was asked for."""
+    def monotonic(self) -> float:
+        """Return seconds that only go forward, whoever sets the clock on the wall."""
+
+    async def sleep(self, seconds: float) -> None:
+        """Return after so many seconds."""
 
 
 class Listener(Protocol):
@@ -67,7 +72,7 @@ class Look:
 
 
 class Durable(Protocol):
-    """What the workflow asks of an engine."""
+    """What the workflow asks of an engine. Steps are awaited, so that a run that waits holds no thread."""
 
     @property
     def run_id(self) -> str:
@@ -77,27 +82,40 @@ class Durable(Protocol):
     def phases(self) -> tuple[Phase, ...]:
         """Every recorded step so far, with its recorded times: deterministic on replay."""
 
-    def step(self, name: str, fn: Callable[[], T], of: type[T], attempts: int = 1) -> T:
+    async def step(
+        self,
+        name: str,
+        fn: Callable[[], T],
+        of: type[T],
+        attempts: int = 1,
+        *,
+        by: datetime | None = None,
+        abandon: bool = False,
+    ) -> T:
         """Run `fn` once, record its value and return it; on replay return the record without running it.
 
-        `fn` may run again if the process died before the record was written, so it must adopt what it made.
-        Raises StepFailedError, also on replay. `attempts` counts only errors that say they are retryable.
+        `fn` may block, and may run again if the process died before the record was written, so it must adopt what it
+        made. `attempts` counts only errors that say they are retryable. With `by` the step belongs to the way there: it
+        does not begin after that time, or once the run is cancelled; without, nothing keeps it from running. `abandon`
+        is for what only reads: then a cancel or `by` ends the step while `fn` is still busy, and nobody waits for it.
+        Raises StepFailedError, also on replay; its kind is `deadline`, `cancelled`, or the error's own.
         """
 
-    def until(
+    async def until(
         self,
         name: str,
         probe: Callable[[], Look],
         every: timedelta,
         at_most: timedelta,
         *,
-        heed_cancel: bool = True,
+        by: datetime | None = None,
     ) -> None:
         """Look again and again until the probe is done, as one recorded step.
 
         The deadline counts from the recorded end of the step before, so a restart does not extend it; after a restart
-        one last look is always taken. Retryable errors of the probe count as "not yet". Raises StepFailedError with
-        kind `deadline`, `cancelled`, or the probe's own.
+        one last look is always taken. `by` is the end of the whole way there, and makes the wait hear a cancel.
+        Retryable errors of the probe count as "not yet". Raises StepFailedError with kind `deadline`, `cancelled`, or
+        the probe's own.
         """
 
 
@@ -119,22 +137,41 @@ def decode(data: Json, of: Any) -> Any:
     return _adapter(of).validate_python(data)
 
 
-def perform(fn: Callable[[], T], of: type[T], clock: Clock, attempts: int = 1) -> Json:
-    """Run `fn` and return an envelope of JSON: its value or its failure, and when it started and ended."""
-    started = clock.now()
+async def perform(
+    act: Callable[[], Awaitable[T]], of: type[T], clock: Clock, heed: Callable[[], None], attempts: int = 1
+) -> Json:
+    """Await `act` and return an envelope of JSON: its value or its failure, and when it started and ended.
+
+    `heed` is called before every attempt and raises if there shall be none. How long it took is measured by the clock
+    that only goes forward: somebody who sets the time of day must not make a restore fast.
+    """
+    started, began = clock.now(), clock.monotonic()
     for attempt in range(1, attempts + 1):
         try:
-            outcome: dict[str, Json] = {"value": encode(fn(), of)}
+            heed()
+            outcome: dict[str, Json] = {"value": encode(await act(), of)}
             break
         except RestorecheckError as e:
             outcome = {"failed": {"kind": e.kind, "message": e.message, "hint": e.hint}}
             if not e.retryable or attempt == attempts:
                 break
-            clock.wait(min(2.0**attempt, 30.0))
+            await clock.sleep(min(2.0**attempt, 30.0))
         except Exception as e:  # noqa: BLE001 - a bug of ours must end in a verdict and a teardown, not in a stuck run
-            outcome = {"failed": {"kind": "internal", "message": f"{type(e).__name__}: {e}", "hint": ""}}
+            outcome = {"failed": {"kind": "internal", "message": bug(e), "hint": ""}}
             break
-    return {**outcome, "started": started.isoformat(), "ended": clock.now().isoformat()}
+    ended = started + timedelta(seconds=clock.monotonic() - began)
+    return {**outcome, "started": started.isoformat(), "ended": ended.isoformat()}
+
+
+def bug(error: BaseException) -> str:
+    """Name an error that nobody foresaw, and the place that raised it.
+
+    Not its text: what a library says of a row that it could not read may be the row.
+    """
+    frames = traceback.extract_tb(error.__traceback__)
+    ours = [frame for frame in frames if "restorecheck" in frame.filename]
+    where = f" at {Path(ours[-1].filename).name}:{ours[-1].lineno}" if ours else ""
+    return f"{type(error).__name__}{where}"
 
 
 def unwrap(name: str, envelope: Json, of: type[T]) -> T:
@@ -150,29 +187,50 @@ def phase_of(name: str, envelope: Json) -> Phase:
     return Phase(name, datetime.fromisoformat(envelope["started"]), datetime.fromisoformat(envelope["ended"]))
 
 
-def poll(
-    probe: Callable[[], Look],
-    *,
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """How long a wait may go on: until which time, how long in all, how often to look."""
+
+    every: timedelta
+    at_most: timedelta
+    deadline: datetime
+    why: str = "the time allowed for this ran out"
+
+    def left(self, now: datetime) -> float:
+        """Return the seconds that are left; never more than `at_most`, whatever became of the clock meanwhile."""
+        return min(max((self.deadline - now).total_seconds(), 0.0), self.at_most.total_seconds())
+
+
+def waiting(ended: datetime, every: timedelta, at_most: timedelta, by: datetime | None) -> Wait:
+    """Return the wait that begins where the step before ended, and lasts no longer than the way there may."""
+    if by is not None and by < ended + at_most:
+        return Wait(every, at_most, by, "the time allowed for the whole run ran out")
+    return Wait(every, at_most, ended + at_most)
+
+
+async def poll(
+    look: Callable[[], Awaitable[Look]],
+    wait: Wait,
     clock: Clock,
-    every: timedelta,
-    deadline: datetime,
-    cancelled: Callable[[], bool],
+    *,
+    heed: Callable[[], None],
+    nap: Callable[[float], Awaitable[None]],
     saw: Callable[[str], None],
 ) -> None:
-    """Look until done. Raises RestorecheckError of kind `deadline` or `cancelled`, or what the probe raised."""
+    """Look until done. Raises RestorecheckError of kind `deadline`, what `heed` raises, or what the look raised."""
+    left, began = wait.left(clock.now()), clock.monotonic()
     while True:
-        if cancelled():
-            raise RestorecheckError("the run was cancelled while it waited", kind="cancelled")
+        heed()
         try:
-            look = probe()
+            seen = await look()
         except RestorecheckError as e:
             if not e.retryable:
                 raise
-            look = Look(done=False, status=e.message)
-        saw(look.status)
-        if look.done:
+            seen = Look(done=False, status=e.message)
+        saw(seen.status)
+        if seen.done:
             return
-        left = (deadline - clock.now()).total_seconds()
-        if left <= 0:
-            raise RestorecheckError(f"the time allowed for this ran out; last seen: {look.status}", kind="deadline")
-        clock.wait(min(every.total_seconds(), left))
+        rest = left - (clock.monotonic() - began)
+        if rest <= 0:
+            raise RestorecheckError(f"{wait.why}; last seen: {seen.status}", kind="deadline")
+        await nap(min(wait.every.total_seconds(), rest))

@@ -91,3 +91,12 @@ class PlannedError(RestorecheckError):
     """A write that the fence, in plan mode, noted instead of sending."""
 
     kind = "refused"
+
+
+class StoreError(RestorecheckError):
+    """The store cannot be reached or written. Trying again may help, unless it says otherwise."""
+
+    kind = "store"
+
+    def __init__(self, message: str, hint: str = "", *, retryable: bool = True) -> None:
+        super().__init__(message, hint, retryable=retryable)

@@ -117,6 +117,13 @@ KINDS: dict[str, Kind] = {
     "refused": _unproven("the fence refused a call", "read the reason; nothing was sent"),
     "config": _unproven("the configuration no longer fits the run", "run `restorecheck check-config`"),
     "unknown-answer": _unproven("AWS answered with an error that we do not know", "report it with the code; run again"),
+    "store": _unproven(
+        "the store of runs could not be reached or written", "look at the database's or the disk's state; run again"
+    ),
+    "other-version": _unproven(
+        "the run was begun by a restorecheck whose steps differ, and cannot be taken up",
+        "what it made is removed by the sweep once its lease has expired; run again",
+    ),
     "internal": _unproven("restorecheck itself failed", "this is a bug: please report it with the log"),
     "not-proven-gone": _unproven("we could not prove that nothing is left", "run `restorecheck sweep`"),
 }

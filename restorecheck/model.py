@@ -127,6 +127,7 @@ class Limits:
     open: timedelta = timedelta(minutes=30)
     examine: timedelta = timedelta(hours=1)
     teardown: timedelta = timedelta(hours=2)
+    run: timedelta = timedelta(hours=12)  # everything before the teardown, together
     lease: timedelta = timedelta(hours=24)  # after this, the sweep may delete what the run left
     poll: timedelta = timedelta(seconds=30)
 
@@ -144,6 +145,9 @@ class Check:
     rto: timedelta
     schedule: str | None = None  # cron, five fields
     timezone: str = "UTC"
+    catch_up: bool = True  # a run that was missed while nobody served is made up for, once
+    jitter: timedelta = timedelta(0)  # a run begins up to this much later than its schedule says
+    paused_until: datetime | None = None  # nothing is due before
     restores: bool = False  # "that it restores is all I ask"
     description: str = ""
     runbook: str = ""
@@ -153,12 +157,22 @@ class Check:
 
 
 @dataclass(frozen=True, slots=True)
+class Entrance:
+    """How one account is entered."""
+
+    account: str
+    role_arn: str
+    external_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """Step zero of a run: everything that is read from outside, recorded once. `now` is the time of the run."""
 
     run_id: str
     check: Check
     now: datetime
+    entrances: tuple[Entrance, ...] = ()  # of its two accounts, so that a teardown gets in after they left the file
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,6 +233,7 @@ class Finding:
     kind: str = ""  # failure kind, when not passed
     seconds: float = 0.0
     runbook: str = ""
+    value: str | None = None  # the number that was measured, as a decimal; None: none, or several
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,3 +288,68 @@ class Report:
     restore_seconds: float | None = None  # from the first call that makes something to the first answered query
     refused: bool = False  # the fence refused something: exit code 4
     notes: tuple[str, ...] = field(default=())
+
+
+# --- what the service keeps of runs that are not over ---------------------------------------------------------
+
+
+class RunState(StrEnum):
+    """How far a run has come."""
+
+    DUE = "due"  # waits for its turn
+    RUNNING = "running"
+    ENDED = "ended"  # has a verdict
+
+
+class Trigger(StrEnum):
+    """Why a run is run."""
+
+    SCHEDULE = "schedule"
+    CATCH_UP = "catch-up"  # its time had passed while nobody served
+    HAND = "hand"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One run in the ledger."""
+
+    run_id: str
+    check: str
+    account: str  # the scratch account that it needs a place in
+    scheduled_for: datetime
+    not_before: datetime  # scheduled_for and the jitter
+    trigger: Trigger
+    state: RunState = RunState.DUE
+    owner: str | None = None  # the replica that runs it; None: nobody yet, or nobody any more
+    cancelled: bool = False  # somebody asked for its end
+
+
+@dataclass(frozen=True, slots=True)
+class Miss:
+    """One time of a schedule at which no run began."""
+
+    check: str
+    scheduled_for: datetime
+    reason: Literal["down", "overlapped"]  # nobody served; or the run before had not begun yet
+    caught_up_by: str | None = None  # the run id that makes up for it
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """An operator's word that a check is not to run. `until` None: until it is resumed."""
+
+    check: str
+    since: datetime
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Replica:
+    """One process that runs checks. `seconds` is how long ago it was last heard of, by the store's clock."""
+
+    id: str
+    role: Literal["serve", "run"]
+    host: str
+    pid: int
+    version: str
+    seconds: float

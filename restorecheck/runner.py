@@ -1,160 +1,161 @@
-"""Puts the parts together and runs checks: the composition shared by everything that runs one.
+"""`restorecheck run`: checks now, in this process, side by side; what was interrupted of them goes on. A composition.
 
-Holds a lock per check, so that a run that was killed is taken up by exactly one process; lets only so many runs into
-one scratch account at once; and turns a cancel into a teardown. Decides nothing about verdicts.
+The runs are in the ledger like those of the service, so the limits hold for both together, a service takes over what
+this process leaves, and this process what a dead one left. Decides nothing about verdicts.
 """
 
 from __future__ import annotations
 
-import fcntl
-import os
-from collections.abc import Iterable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
-from contextlib import ExitStack
-from pathlib import Path
-from typing import IO
+import threading
+from collections.abc import Callable, Sequence
+from datetime import timedelta
 
 from restorecheck.config import Config
-from restorecheck.databases.postgres import Postgres
+from restorecheck.dispatch import Dispatcher, Places
 from restorecheck.durable import Durable, Listener
 from restorecheck.engines.clock import WallClock
 from restorecheck.engines.dbos import DbosEngine
 from restorecheck.errors import RestorecheckError
-from restorecheck.fence import Entrance, Fence, Mode
-from restorecheck.model import Check, Plan, Report
-from restorecheck.passwords import Passwords, service_key
-from restorecheck.schedule import check_of, run_id
-from restorecheck.sources.interface import Source
-from restorecheck.sources.rds import RdsSnapshots, World
-from restorecheck.store import RunStore
+from restorecheck.model import Check, Entry, Report, RunState, Trigger
+from restorecheck.ports import LivePorts
+from restorecheck.replica import LocalMembership, Membership, SharedMembership
+from restorecheck.schedule import run_id
+from restorecheck.state import open_store, same_key
 from restorecheck.verify import verify
 
-
-def fence_of(config: Config, mode: Mode = Mode.ACT) -> Fence:
-    """Return the fence around the configured accounts."""
-    return Fence(
-        {a.id: Entrance(a.id, a.role, a.external_id or "") for a in config.source_accounts},
-        {a.id: Entrance(a.id, a.role, a.external_id or "") for a in config.scratch_accounts},
-        endpoint_url=config.endpoint_url,
-        mode=mode,
-    )
-
-
-class LivePorts:
-    """The world of real runs: this configuration, AWS, PostgreSQL and the store."""
-
-    def __init__(self, config: Config, clock: WallClock, store: RunStore | None, mode: Mode = Mode.ACT) -> None:
-        self.config, self.clock, self.store = config, clock, store
-        self.fence = fence_of(config, mode)
-        self.passwords = Passwords(service_key(config.state / "service.key"))
-
-    def plan(self, run: str) -> Plan:
-        """See verify.Ports."""
-        name = check_of(run)
-        if name is None:
-            raise RestorecheckError(f"{run!r} is not a run id", kind="config")
-        return Plan(run, self.config.check(name), self.clock.now())
-
-    def source(self, plan: Plan) -> Source:
-        """See verify.Ports."""
-        return RdsSnapshots(plan, self._world())
-
-    def imagined(self, plan: Plan) -> Source:
-        """Return the source as plan mode needs it: what the run would make seems to be there."""
-        return RdsSnapshots(plan, self._world(), imagined=True)
-
-    def _world(self) -> World:
-        database = Postgres(roots=self.config.ca_bundle) if self.config.ca_bundle else Postgres()
-        return World(self.fence, database, self.passwords, self.clock.now)
-
-    def salt(self, run: str) -> str:
-        """See verify.Ports."""
-        return self.passwords.salt(run)
-
-    def record(self, report: Report) -> None:
-        """See verify.Ports."""
-        if self.store is not None:
-            self.store.save(report)
+TICK = 0.1
 
 
 class Runner:
-    """Runs checks now, side by side, and takes up what was interrupted. One per process."""
+    """Runs checks now. One per process."""
 
-    def __init__(self, config: Config, listener: Listener) -> None:
-        self.config, self.listener = config, listener
-        self.clock = WallClock()
-        make_state(config.state)
-        self.store = RunStore.in_directory(config.state)
+    def __init__(self, config: Config, listener: Listener, lost: Callable[[str], None]) -> None:
+        """Open the store. Raises RestorecheckError `config`, or StoreError.
+
+        `lost` is called when this process must not go on, because others may take its runs; it must end it.
+        """
+        self.config, self.listener, self.clock, self._lost = config, listener, WallClock(), lost
+        self.store = open_store(config.state)
+        same_key(self.store, config.state)
+        self._cancelled, self._pause = threading.Event(), threading.Event()
 
     def run(self, names: Sequence[str]) -> list[Report]:
         """Run these checks and return their proofs, in the order in which they end.
 
-        A check with an unfinished run takes that up instead of beginning another. Raises RestorecheckError if a name is
-        unknown or a check is being run by another process; then nothing was begun.
+        A check with an unfinished run that nobody has in hand takes that up instead of beginning another. Raises
+        RestorecheckError if a name is unknown or a check is being run by another process; then nothing was begun.
         """
         checks = [self.config.check(name) for name in dict.fromkeys(names)]
-        ports = LivePorts(self.config, self.clock, self.store)
+        membership = self._membership()
+        membership.join("run")
+        engine = self._engine(membership.id)
+        try:
+            membership.dead()
+            self._none_busy(checks)
+            engine.start()
+            runs = [self._entered(check, membership.id).run_id for check in checks]
+            only = frozenset(check.name for check in checks)
+            dispatcher = Dispatcher(self.store, engine, membership, self.clock, _untold, only=only)
+            return self._to_the_end(runs, dispatcher)
+        finally:
+            engine.close()
+            self.store.ledger.release(membership.id)
+            membership.leave()
 
-        def workflow(durable: Durable) -> Report:
-            return verify(durable, ports)
+    def detach(self, names: Sequence[str]) -> list[Entry]:
+        """Leave these runs to the service. Raises RestorecheckError `config` if nobody serves."""
+        checks = [self.config.check(name) for name in dict.fromkeys(names)]
+        self._membership().dead()
+        if not any(replica.role == "serve" for replica in self.store.replicas.all()):
+            raise RestorecheckError(
+                "nobody serves: the run would wait until somebody does",
+                "start `restorecheck serve`, or leave --detach away",
+                kind="config",
+            )
+        self._none_busy(checks)
+        return [self._entered(check, None) for check in checks]
 
-        url = f"sqlite:///{self.config.state / 'runs.sqlite'}"
-        engine = DbosEngine(url, workflow, self.clock, self.listener, self.clock.cancelled)
-        with ExitStack() as held:
-            for check in checks:
-                held.enter_context(_locked(self.config.state, check.name))
-            engine.start([check.name for check in checks])
-            held.callback(engine.close)
-            return [report for reports in self._side_by_side(engine, checks) for report in reports]
+    def cancel(self) -> None:
+        """Ask every run of this process to tear down. May be called from a signal handler."""
+        self._cancelled.set()
+
+    def cancelled(self) -> bool:
+        """Say whether a cancel was asked for."""
+        return self._cancelled.is_set()
 
     def close(self) -> None:
         """Give the store's connections back."""
         self.store.close()
 
-    def _side_by_side(self, engine: DbosEngine, checks: Iterable[Check]) -> Iterable[list[Report]]:
-        pools: dict[str, ThreadPoolExecutor] = {}
-        futures: list[Future[list[Report]]] = []
-        for check in checks:
-            account = check.placement.account
-            if account not in pools:
-                limit = self.config.scratch_account(account).instances
-                pools[account] = ThreadPoolExecutor(limit, thread_name_prefix=f"scratch-{account}")
-            futures.append(pools[account].submit(self._one, engine, check))
-        for future in as_completed(futures):
-            yield future.result()
-        for pool in pools.values():
-            pool.shutdown()
+    # --- one run each ------------------------------------------------------------------------------------------------
 
-    def _one(self, engine: DbosEngine, check: Check) -> list[Report]:
-        if unfinished := engine.unfinished(check.name):
-            return [engine.resume(check.name, run).report() for run in unfinished]
-        return [engine.begin(check.name, run_id(check.name, self.clock.now())).report()]
+    def _none_busy(self, checks: Sequence[Check]) -> None:
+        living = {replica.id: replica for replica in self.store.replicas.all()}
+        wanted = {check.name for check in checks}
+        for entry in self.store.ledger.running():
+            holder = living.get(entry.owner or "")
+            if entry.check in wanted and holder is not None:
+                raise RestorecheckError(
+                    f"{entry.check} is being run already, by process {holder.pid} on {holder.host}",
+                    f"wait for it, or end it with `restorecheck cancel {entry.run_id}`",
+                    kind="config",
+                )
+
+    def _entered(self, check: Check, owner: str | None) -> Entry:
+        """Return the run of a check that is to be brought to its end: an unfinished one, or a new one."""
+        ledger = self.store.ledger
+        for entry in (*ledger.running(), *ledger.waiting()):
+            if entry.check == check.name:
+                return entry
+        now = self.clock.now().replace(microsecond=0)
+        while True:
+            run = run_id(check.name, now)
+            entry = Entry(run, check.name, check.placement.account, now, now, Trigger.HAND, owner=owner)
+            if ledger.add(entry):
+                return entry
+            now += timedelta(seconds=1)  # a run of this second is there already
+
+    def _to_the_end(self, runs: Sequence[str], dispatcher: Dispatcher) -> list[Report]:
+        places = Places({a.id: a.instances for a in self.config.scratch_accounts}, self.config.service.runs)
+        reports: list[Report] = []
+        left, told = list(runs), False
+        while left:
+            if self._cancelled.is_set() and not told:
+                told = True
+                for run in left:
+                    self.store.ledger.cancel(run)
+            dispatcher.round(places)
+            for run in [*left]:
+                entry = self.store.ledger.entry(run)
+                if entry is None or entry.state is RunState.ENDED:
+                    left.remove(run)
+                    reports.append(self.store.proofs.run(run))
+            if left:
+                self._pause.wait(TICK)
+        return reports
+
+    # --- parts -------------------------------------------------------------------------------------------------------
+
+    def _membership(self) -> Membership:
+        directory, service = self.config.state.directory, self.config.service
+        if directory is not None:
+            return LocalMembership(self.store.replicas, directory / "locks")
+        return SharedMembership(
+            self.store.replicas, heartbeat=service.heartbeat, takeover=service.takeover, lost=self._lost
+        )
+
+    def _engine(self, name: str) -> DbosEngine:
+        ports = LivePorts(self.config, self.clock, self.store.proofs.save)
+
+        async def workflow(durable: Durable) -> Report:
+            return await verify(durable, ports)
+
+        state, threads = self.config.state, self.config.service.runs + 16
+        return DbosEngine(
+            state.runs_url, workflow, self.clock, self.listener, name=name, shown=state.shown, threads=threads
+        )
 
 
-def make_state(state: Path) -> None:
-    """Make the state directory, readable by its owner only. Raises RestorecheckError `config`."""
-    try:
-        (state / "locks").mkdir(parents=True, exist_ok=True)
-        state.chmod(0o700)
-    except OSError as e:
-        raise RestorecheckError(
-            f"the state directory {state} cannot be made: {e.strerror}", "set `state` in config.toml", kind="config"
-        ) from e
-
-
-def _locked(state: Path, check: str) -> IO[str]:
-    """Hold the lock of a check until the file is closed or this process ends, however it ends."""
-    file = (state / "locks" / f"{check}.lock").open("a+")
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        file.seek(0)
-        holder = file.read().strip() or "?"
-        file.close()
-        raise RestorecheckError(
-            f"{check} is being run already, by process {holder}", "wait for it, or stop that process", kind="config"
-        ) from None
-    file.truncate(0)
-    file.write(f"{os.getpid()}\n")
-    file.flush()
-    return file
+def _untold(event: str, **facts: object) -> None:
+    """The progress on the screen tells what a person wants to know."""
+    del event, facts

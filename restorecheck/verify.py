@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from typing import Protocol
 
 from restorecheck.assertions import judge_all, objectives, verdict
@@ -56,23 +57,25 @@ class Ports(Protocol):
         """Keep the report; the same run again replaces it."""
 
 
-def verify(durable: Durable, ports: Ports) -> Report:
+async def verify(durable: Durable, ports: Ports) -> Report:
     """Run one check once and return its proof. Never raises for anything that AWS, the backup or a check can do."""
     try:
-        plan = durable.step("plan", lambda: ports.plan(durable.run_id), of=Plan)
+        plan = await durable.step("plan", lambda: ports.plan(durable.run_id), of=Plan)
     except StepFailedError as e:
-        return _recorded(durable, ports, _unplanned(durable, e))
+        return await _recorded(durable, ports, _unplanned(durable, e))
 
     source = ports.source(plan)
     point: RecoveryPoint | None = None
     findings: tuple[Finding, ...] = ()
     failure: Failure | None = None
+    poll, by = plan.check.limits.poll, plan.now + plan.check.limits.run
     try:
-        point = durable.step("find", source.find, of=RecoveryPoint, attempts=TRIES)
+        point = await durable.step("find", source.find, of=RecoveryPoint, attempts=TRIES, by=by)
         for stage in source.stages(point):
-            durable.step(stage.name, stage.begin, of=type(None), attempts=TRIES)
-            durable.until(stage.name + WAIT, stage.look, every=plan.check.limits.poll, at_most=stage.at_most)
-        answers = durable.step("examine", lambda: source.examine(point), of=Answers, attempts=2)
+            await durable.step(stage.name, stage.begin, of=type(None), attempts=TRIES, by=by)
+            await durable.until(stage.name + WAIT, stage.look, every=poll, at_most=stage.at_most, by=by)
+        examine = partial(source.examine, point)
+        answers = await durable.step("examine", examine, of=Answers, attempts=2, by=by, abandon=True)
         findings = judge_all(plan.check, answers, point, ports.salt(plan.run_id))
     except StepFailedError as e:
         failure = _failure(e)
@@ -80,43 +83,45 @@ def verify(durable: Durable, ports: Ports) -> Report:
     lost: list[StepFailedError] = []
     if point is not None:  # before that, nothing was made
         for stage in source.teardown(point):
-            lost += _back(durable, stage, plan)
-    leaked, unseen = _leftovers(durable, source)
+            lost += await _back(durable, stage, plan)
+    leaked, unseen = await _leftovers(durable, source)
 
     report = _concluded(durable, plan, point, findings, failure, lost=lost, leaked=leaked, unseen=unseen)
-    return _recorded(durable, ports, report)
+    return await _recorded(durable, ports, report)
 
 
-def _back(durable: Durable, stage: Stage, plan: Plan) -> list[StepFailedError]:
+async def _back(durable: Durable, stage: Stage, plan: Plan) -> list[StepFailedError]:
     """Go one leg back, whatever is cancelled, and return why it did not end well, if it did not.
 
     A begin that failed is not the end of it: the look asks again, for as long as the teardown may take.
     """
     failed: list[StepFailedError] = []
     try:
-        durable.step(stage.name, stage.begin, of=type(None), attempts=TRIES)
+        await durable.step(stage.name, stage.begin, of=type(None), attempts=TRIES)
     except StepFailedError as e:
         failed.append(e)
     every, at_most = plan.check.limits.poll, stage.at_most
     try:
-        durable.until(stage.name + WAIT, stage.look, every=every, at_most=at_most, heed_cancel=False)
+        await durable.until(stage.name + WAIT, stage.look, every=every, at_most=at_most)
     except StepFailedError as e:
         return [*failed, e]
     return []
 
 
-def _leftovers(durable: Durable, source: Source) -> tuple[tuple[Leftover, ...], StepFailedError | None]:
+async def _leftovers(durable: Durable, source: Source) -> tuple[tuple[Leftover, ...], StepFailedError | None]:
     """Return what is left, and why we could not look if we could not."""
     try:
-        return durable.step("prove", lambda: tuple(source.leftovers()), of=tuple[Leftover, ...], attempts=TRIES), None
+        return await durable.step(
+            "prove", lambda: tuple(source.leftovers()), of=tuple[Leftover, ...], attempts=TRIES
+        ), None
     except StepFailedError as e:
         return (), e
 
 
-def _recorded(durable: Durable, ports: Ports, report: Report) -> Report:
+async def _recorded(durable: Durable, ports: Ports, report: Report) -> Report:
     """Keep the report. One that cannot be kept is still a proof: it is returned, and says so."""
     try:
-        durable.step("record", lambda: ports.record(report), of=type(None), attempts=TRIES)
+        await durable.step("record", lambda: ports.record(report), of=type(None), attempts=TRIES)
     except StepFailedError as e:
         return replace(report, notes=(*report.notes, f"record: {e.message}"))
     return report

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Literal
@@ -23,13 +23,25 @@ class SkipClock:
 
     def __init__(self, now: datetime = datetime(2026, 11, 21, 3, 0, tzinfo=UTC)) -> None:
         self.time = now
+        self.passed = 0.0
 
     def now(self) -> datetime:
-        self.time += timedelta(milliseconds=1)
+        self.skip(0.001)
         return self.time
 
-    def wait(self, seconds: float) -> None:
+    def monotonic(self) -> float:
+        return self.passed
+
+    async def sleep(self, seconds: float) -> None:
+        self.skip(seconds)
+
+    def skip(self, seconds: float) -> None:
         self.time += timedelta(seconds=seconds)
+        self.passed += seconds
+
+    def set_forward(self, by: timedelta) -> None:
+        """Somebody sets the time of day; no time passes."""
+        self.time += by
 
 
 @dataclass
@@ -59,14 +71,14 @@ class JournalDurable(RecordingDurable):
         super().__init__(run_id, clock, listener, cancelled)
         self.journal, self.place = journal, 0
 
-    def _record(self, name: str, act: Callable[[], Json]) -> Json:
+    async def _record(self, name: str, act: Callable[[], Awaitable[Json]]) -> Json:
         place, self.place = self.place, self.place + 1
         if place < len(self.journal.records):
             recorded, envelope = self.journal.records[place]
             assert recorded == name, f"replay diverged: step {place} was {recorded!r}, is {name!r}"
             return json.loads(envelope)
         self.journal.strike(place, "before")
-        envelope = json.dumps(act())
+        envelope = json.dumps(await act())
         self.journal.strike(place, "unrecorded")
         self.journal.records.append((name, envelope))
         self.journal.strike(place, "after")

@@ -6,6 +6,7 @@ snapshot, and fails the test if anything but restorecheck's own differs, or if a
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import subprocess
@@ -22,8 +23,9 @@ from restorecheck.config import load
 from restorecheck.engines.clock import WallClock
 from restorecheck.engines.inline import InlineDurable
 from restorecheck.model import Report
-from restorecheck.runner import LivePorts, make_state
+from restorecheck.ports import LivePorts
 from restorecheck.schedule import run_id
+from restorecheck.state import make_state
 from restorecheck.verify import verify
 
 ROOT = Path(__file__).parents[1]
@@ -156,7 +158,9 @@ class Product:
         self.compare(before, left=left, told=f"{arguments}\n{out}\n{err}")
         return Ran(process.returncode, out, err)
 
-    def verify(self, check: str = "shop-db", *, left: bool = False, clock: WallClock | None = None) -> Report:
+    def verify(
+        self, check: str = "shop-db", *, left: bool = False, clock: WallClock | None = None, cancelled: bool = False
+    ) -> Report:
         """Run a check in this process, without the command line and without records: for many small stories."""
         clock = clock or WallClock()
         config = load(self.home / "config.toml")
@@ -166,8 +170,8 @@ class Product:
         with pytest.MonkeyPatch.context() as patch:
             for name, value in self.environment.items():
                 patch.setenv(name, value)
-            durable = InlineDurable(run_id(check, clock.now()), clock, None, clock.cancelled)
-            report = verify(durable, ports)
+            durable = InlineDurable(run_id(check, clock.now()), clock, None, lambda: cancelled)
+            report = asyncio.run(verify(durable, ports))
         self.compare(before, left=left, told=str(report))
         return report
 

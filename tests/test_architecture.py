@@ -32,13 +32,15 @@ TABLE = {
     "durable": room("model errors", "pydantic"),
     "assertions.*": room("model failures"),
     "costs": room(),
+    "admission": room("model"),
+    "timetable": room("config.* model schedule"),
     "sources": room(),
     "sources.interface": room("model durable"),
     "databases": room(),
     "databases.interface": room("model"),
     "verify": room("model errors failures durable assertions.* sources.interface schedule"),
     # effects
-    "fence.*": room("errors failures schedule", "botocore"),
+    "fence.*": room("errors failures model schedule", "botocore"),
     "databases.postgres": room(
         "databases.interface databases.postgres_connection databases.postgres_errors databases.postgres_question"
         " databases.postgres_role databases.watchdog errors model",
@@ -57,16 +59,29 @@ TABLE = {
     "engines.clock": room(),
     "engines.inline": room("durable errors model"),
     "engines.dbos": room("durable engines.inline errors model", "dbos"),
-    "store.*": room("durable errors model", "sqlalchemy"),
-    "sweep": room("errors fence.* schedule"),
+    "store.*": room("durable errors model", "alembic sqlalchemy"),
+    "sweep.*": room("errors fence.* schedule"),
+    "logs.*": room("errors schedule", "structlog"),
+    "web.*": room("errors logs.*"),
+    "replica": room("errors model"),
     "doctor.*": room("config.* errors failures fence.* model schedule"),
     "config.*": room(
         "errors model schedule", "apscheduler pydantic pydantic_core sqlglot tree_sitter tree_sitter_toml"
     ),
     # composition
+    "state": room("config.* errors passwords store.*"),
+    "ports": room(
+        "config.* databases.postgres durable errors fence.* model passwords schedule sources.interface sources.rds.*"
+        " state"
+    ),
+    "dispatch": room("admission durable engines.dbos errors failures model replica store.*"),
+    "upkeep": room("config.* durable errors fence.* store.* sweep.*"),
     "runner": room(
-        "config.* databases.postgres durable engines.clock engines.dbos errors fence.* model passwords schedule"
-        " sources.interface sources.rds.* store.* verify"
+        "config.* dispatch durable engines.clock engines.dbos errors model ports replica schedule state verify"
+    ),
+    "service.*": room(
+        "config.* dispatch durable engines.clock engines.dbos errors fence.* logs.* model ports replica state store.*"
+        " timetable upkeep verify web.*"
     ),
     "demo": room(),
     "demo.scenario": room("demo.aws.*", "psycopg"),
@@ -81,10 +96,13 @@ OWNERS = {
     "botocore": ("fence", "demo"),
     "dbos": ("engines",),
     "psycopg": ("databases", "demo"),
-    "sqlalchemy": ("store", "engines"),
+    "sqlalchemy": ("store",),
+    "alembic": ("store",),
+    "structlog": ("logs",),
     "moto": ("demo",),
     "cli": ("cli", "__main__"),
-    "runner": ("cli", "service"),
+    "runner": ("cli",),
+    "service": ("cli", "service"),
 }
 """What only one part may touch, whatever the table may come to say."""
 

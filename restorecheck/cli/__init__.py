@@ -84,6 +84,9 @@ def plan(check: CheckArgument, config: ConfigOption = DEFAULT_CONFIG, json: Json
 def run(
     checks: Annotated[list[str] | None, typer.Argument(help="Names of checks; they run side by side.")] = None,
     everything: Annotated[bool, typer.Option("--all", help="Run every check.")] = False,
+    detach: Annotated[
+        bool, typer.Option("--detach", "-d", help="Leave them to the service, and print their run ids.")
+    ] = False,
     config: ConfigOption = DEFAULT_CONFIG,
     json: JsonOption = False,
 ) -> None:
@@ -93,7 +96,82 @@ def run(
     """
     from restorecheck.cli import running
 
-    running.run(checks or [], config, everything=everything, as_json=json)
+    running.run(checks or [], config, everything=everything, detach=detach, as_json=json)
+
+
+@app.command()
+def serve(
+    config: ConfigOption = DEFAULT_CONFIG,
+    listen: Annotated[str | None, typer.Option("--listen", help="host:port, instead of `listen` in [service].")] = None,
+    log_format: Annotated[str, typer.Option("--log-format", help="json, text, or auto: text on a terminal.")] = "auto",
+    log_level: Annotated[str, typer.Option("--log-level", help="debug, info, warning or error.")] = "info",
+) -> None:
+    """Run checks on their schedules until it is stopped.
+
+    SIGHUP reads the configuration again. SIGTERM ends soon: runs under way are taken up by the next process.
+    """
+    from restorecheck.cli import serving
+
+    serving.serve(config, listen, log_format, log_level)
+
+
+@app.command("next")
+def coming(
+    config: ConfigOption = DEFAULT_CONFIG,
+    count: Annotated[int, typer.Option("--count", "-n", min=1, max=1000, help="So many runs.")] = 20,
+    json: JsonOption = False,
+) -> None:
+    """List what comes when."""
+    from restorecheck.cli import control
+
+    control.upcoming(config, count, as_json=json)
+
+
+@app.command()
+def status(config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False) -> None:
+    """Show who serves, what runs, what waits, and how each check stands."""
+    from restorecheck.cli import control
+
+    control.status(config, as_json=json)
+
+
+@app.command()
+def cancel(
+    run_id: Annotated[str, typer.Argument(metavar="RUN", help="A run id; `status` lists them.")],
+    config: ConfigOption = DEFAULT_CONFIG,
+    json: JsonOption = False,
+) -> None:
+    """End a run: it tears down, and its verdict is `unproven: cancelled`."""
+    from restorecheck.cli import control
+
+    control.cancel(run_id, config, as_json=json)
+
+
+@app.command()
+def pause(
+    checks: Annotated[list[str], typer.Argument(help="Names of checks.")],
+    until: Annotated[
+        str | None, typer.Option("--until", help="2026-12-01, or with a time; without, until `resume`.")
+    ] = None,
+    config: ConfigOption = DEFAULT_CONFIG,
+    json: JsonOption = False,
+) -> None:
+    """Let checks not run on their schedules for a while."""
+    from restorecheck.cli import control
+
+    control.pause(checks, until, config, as_json=json)
+
+
+@app.command()
+def resume(
+    checks: Annotated[list[str], typer.Argument(help="Names of checks.")],
+    config: ConfigOption = DEFAULT_CONFIG,
+    json: JsonOption = False,
+) -> None:
+    """Let paused checks run again."""
+    from restorecheck.cli import control
+
+    control.resume(checks, config, as_json=json)
 
 
 @app.command()
@@ -101,12 +179,15 @@ def history(
     checks: Annotated[list[str] | None, typer.Argument(help="Only these checks.")] = None,
     config: ConfigOption = DEFAULT_CONFIG,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="So many runs at most.")] = 20,
+    since: Annotated[
+        str | None, typer.Option("--since", help="Only from then on: 2026-11-01, or how long ago, 36h or 7d.")
+    ] = None,
     json: JsonOption = False,
 ) -> None:
-    """List finished runs, newest first."""
+    """List finished runs, newest first, and what was missed."""
     from restorecheck.cli import past
 
-    past.history(checks or [], config, limit, as_json=json)
+    past.history(checks or [], config, limit, since, as_json=json)
 
 
 @app.command()

@@ -3,42 +3,59 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 
 from restorecheck.cli import exits, proofs
+from restorecheck.cli.moments import since as since_of
 from restorecheck.cli.output import emit, err, errors, out
-from restorecheck.config import Config, load
+from restorecheck.config import load
 from restorecheck.durable import encode
-from restorecheck.model import Report
-from restorecheck.runner import make_state
-from restorecheck.store import RunStore
+from restorecheck.engines.clock import WallClock
+from restorecheck.model import Miss, Report
+from restorecheck.state import open_store
 
 
-def _store(config: Config) -> RunStore:
-    make_state(config.state)
-    return RunStore.in_directory(config.state)
-
-
-def history(checks: Sequence[str], config: Path, limit: int, *, as_json: bool) -> None:
-    """List runs, newest first."""
+def history(checks: Sequence[str], config: Path, limit: int, since: str | None, *, as_json: bool) -> None:
+    """List runs, newest first, and the times at which none began."""
     with errors("history", as_json=as_json):
         loaded = load(config)
-        reports = _store(loaded).runs(checks, limit=limit)
-        if not reports:  # a misspelt name must not look like a check that never ran
+        store = open_store(loaded.state)
+        begin = since_of(since, WallClock().now()) if since else None
+        reports = store.proofs.runs(checks, since=begin, limit=limit)
+        # Of a list that was cut, only what was missed in the time that it covers belongs to it.
+        cut = reports[-1].started if len(reports) == limit and begin is None else begin
+        missed = store.ledger.missed(checks, cut)
+        store.close()
+        if not reports and not missed:  # a misspelt name must not look like a check that never ran
             for name in checks:
                 loaded.check(name)
     if as_json:
-        emit("history", exits.PASSED, reports=[encode(r, Report) for r in reports])
-    elif reports:
+        content = {"reports": [encode(r, Report) for r in reports], "missed": [encode(m, Miss) for m in missed]}
+        emit("history", exits.PASSED, **content)
+        return
+    if reports:
         out.print(proofs.table(reports, when=True))
     else:
-        err.print("no run has finished yet")
+        err.print("no run has finished yet" if begin is None else f"no run has finished since {_shown(begin)}")
+    for miss in missed:
+        made_up = f"; made up for by {miss.caught_up_by}" if miss.caught_up_by else ""
+        out.print(f"missed  {miss.check}  {_shown(miss.scheduled_for)}  {_WHY[miss.reason]}{made_up}", markup=False)
+
+
+_WHY = {"down": "nobody served", "overlapped": "the run before had not begun yet"}
+
+
+def _shown(at: datetime) -> str:
+    return f"{at:%Y-%m-%d %H:%M} UTC"
 
 
 def show(run_id: str, config: Path, *, as_json: bool) -> None:
     """Show one proof."""
     with errors("show", as_json=as_json):
-        report = _store(load(config)).run(run_id)
+        store = open_store(load(config).state)
+        report = store.proofs.run(run_id)
+        store.close()
     if as_json:
         emit("show", exits.PASSED, reports=[encode(report, Report)])
     else:

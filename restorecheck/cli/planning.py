@@ -21,8 +21,9 @@ from restorecheck.engines.clock import WallClock
 from restorecheck.errors import PlannedError
 from restorecheck.fence import Mode, PlannedCall
 from restorecheck.model import Plan, RecoveryPoint
-from restorecheck.runner import LivePorts, make_state
+from restorecheck.ports import LivePorts
 from restorecheck.schedule import run_id, scratch_name
+from restorecheck.state import make_state
 
 
 def plan(check: str, config: Path, *, as_json: bool) -> None:

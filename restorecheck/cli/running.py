@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
+from typing import NoReturn
 
 from restorecheck.cli import exits, proofs
 from restorecheck.cli.output import emit, err, errors, out
 from restorecheck.cli.progress import Progress
 from restorecheck.config import load
 from restorecheck.durable import encode
-from restorecheck.engines.clock import WallClock
 from restorecheck.errors import RestorecheckError
 from restorecheck.model import Report
 from restorecheck.runner import Runner
@@ -22,17 +23,39 @@ INTERRUPTED = 130
 """Exit code after a second Ctrl-C: 128 + SIGINT, as shells have it."""
 
 
-def run(names: Sequence[str], config: Path, *, everything: bool, as_json: bool) -> None:
+def run(names: Sequence[str], config: Path, *, everything: bool, detach: bool, as_json: bool) -> None:
     """Run these checks, or every one, and exit with the documented code."""
     with errors("run", as_json=as_json), Progress(err) as progress:
         if bool(names) == everything:
             raise RestorecheckError("which checks?", "name them, or say --all", kind="config")
         loaded = load(config)
-        runner = Runner(loaded, progress)
-        cancel_on_signals(runner.clock)
-        reports = runner.run([check.name for check in loaded.checks] if everything else names)
+        runner = Runner(loaded, progress, lost)
+        wanted = [check.name for check in loaded.checks] if everything else names
+        if detach:
+            entries = runner.detach(wanted)
+        else:
+            cancel_on_signals(runner)
+            reports = runner.run(wanted)
         runner.close()
-    finish("run", reports, as_json=as_json)
+    if detach:
+        _print_detached([entry.run_id for entry in entries], as_json=as_json)
+    else:
+        finish("run", reports, as_json=as_json)
+
+
+def _print_detached(runs: Sequence[str], *, as_json: bool) -> None:
+    if as_json:
+        emit("run", exits.PASSED, runs=list(runs))
+        return
+    for run_id in runs:
+        print(run_id)
+    err.print("the service runs them; `restorecheck status` shows how far they are, `restorecheck show RUN` the proof")
+
+
+def lost(why: str) -> NoReturn:
+    """End at once: another process may take the runs of this one."""
+    print(f"restorecheck: {why}; whoever serves takes the runs over", file=sys.stderr)
+    os._exit(exits.UNPROVEN)
 
 
 def finish(command: str, reports: Sequence[Report], *, as_json: bool) -> None:
@@ -46,15 +69,15 @@ def finish(command: str, reports: Sequence[Report], *, as_json: bool) -> None:
     raise SystemExit(code)
 
 
-def cancel_on_signals(clock: WallClock) -> None:
+def cancel_on_signals(runner: Runner) -> None:
     """Make the first Ctrl-C (or SIGTERM) tear down and end as `unproven`, and the second one stop at once."""
 
     def heard(number: int, frame: FrameType | None) -> None:
         del number, frame
-        if clock.cancelled():
+        if runner.cancelled():
             err.print("stopped; the same command takes the run up again, and tears it down")
             os._exit(INTERRUPTED)
-        clock.cancel()
+        runner.cancel()
         err.print("cancelling: tearing down what was made; once more stops at once")
 
     signal.signal(signal.SIGINT, heard)

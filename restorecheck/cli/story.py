@@ -14,7 +14,7 @@ from pathlib import Path
 from restorecheck.cli import exits, proofs
 from restorecheck.cli.output import emit, err, errors, out
 from restorecheck.cli.progress import Progress
-from restorecheck.cli.running import cancel_on_signals
+from restorecheck.cli.running import cancel_on_signals, lost
 from restorecheck.config import load
 from restorecheck.durable import encode
 from restorecheck.errors import RestorecheckError
@@ -44,8 +44,8 @@ def tell(*, as_json: bool) -> None:
             before = scenario.resources()
             config = load(Path(directory) / "config.toml")
             with Progress(err) as progress:
-                runner = Runner(config, progress)
-                cancel_on_signals(runner.clock)
+                runner = Runner(config, progress, lost)
+                cancel_on_signals(runner)
                 reports = runner.run([check.name for check in config.checks])
                 runner.close()
             left = len(scenario.resources() ^ before)

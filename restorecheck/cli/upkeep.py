@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
 from rich import box
 from rich.table import Table
@@ -16,7 +15,7 @@ from restorecheck.config import Config, load
 from restorecheck.doctor import Diagnosis, Outcome, diagnose
 from restorecheck.engines.clock import WallClock
 from restorecheck.fence import Role
-from restorecheck.runner import fence_of
+from restorecheck.ports import fence_of
 from restorecheck.sweep import Place, State, Swept
 from restorecheck.sweep import sweep as look_and_sweep
 
@@ -31,7 +30,7 @@ def sweep(config: Path, *, most: int, share: float, act: bool, as_json: bool) ->
         swept = look_and_sweep(fence_of(loaded), _places(loaded), now, act=act, most=most, share=share)
     code = _sweep_code(swept)
     if as_json:
-        emit("sweep", code, swept=_plain(swept))
+        emit("sweep", code, swept=swept.to_json())
     else:
         _print_sweep(swept)
     raise SystemExit(code)
@@ -49,18 +48,6 @@ def _sweep_code(swept: Swept) -> int:
     return exits.UNPROVEN if swept.blind else exits.PASSED
 
 
-def _plain(swept: Swept) -> dict[str, Any]:
-    return {
-        "dry_run": not swept.acted,
-        "tripped": swept.tripped,
-        "pieces": [{"arn": p.label, "state": str(p.state), "reason": p.reason} for p in swept.pieces],
-        "could_not_look": [
-            {"account": b.place.account, "region": b.place.region, "what": b.what, "reason": b.reason}
-            for b in swept.blind
-        ],
-    }
-
-
 def _print_sweep(swept: Swept) -> None:
     for piece in swept.pieces:
         out.print(f"{piece.state:<8}  {piece.label}  {piece.reason}".rstrip(), markup=False, soft_wrap=True)
@@ -71,9 +58,8 @@ def _print_sweep(swept: Swept) -> None:
         err.print(
             f"NOTHING WAS DELETED: {swept.tripped}; find out why before you raise --most or --share", style="bold red"
         )
-    expired = len(swept.of(State.EXPIRED))
-    said = f"looked in {len(swept.places)} places: {len(swept.pieces)} pieces of restorecheck's, {expired} expired"
-    if expired and not swept.acted:
+    said = swept.counted
+    if swept.of(State.EXPIRED) and not swept.acted:
         said += "; this was a dry run, --no-dry-run deletes them"
     out.print(said, markup=False, soft_wrap=True)
 

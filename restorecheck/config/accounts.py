@@ -22,6 +22,9 @@ from restorecheck.model import Limits, Placement
 INSTANCES = 5
 """Scratch instances at once unless the account says otherwise: far below RDS's default quota of 40."""
 
+LEGS = 4
+"""Waits that a teardown may have, each with the whole limit: instance, import, share and export."""
+
 
 def sources(document: Document[ConfigFile]) -> dict[str, SourceAccount]:
     """Return the source accounts by name, as far as they are right, and complain about the rest."""
@@ -108,14 +111,10 @@ def merged(
     """Return `base` with what a table says instead, and complain if the whole does not fit together."""
     if said is None:
         return base
-    limits = replace(base, **said.model_dump(by_alias=True, exclude_none=True, exclude={"instances"}))
-    phases = _together(limits)
-    if limits.lease <= phases and base.lease > _together(base) and not vague(document, at):
-        document.wrong(
-            (*at, "lease"),
-            f"is {spoken(limits.lease)}, but the phases may take {spoken(phases)} together, and the sweep would "
-            f'delete scratch that is in use; write lease = "{spoken(_above(phases))}" or more, or shorten a phase',
-        )
+    own = said.model_dump(by_alias=True, exclude_none=True, exclude={"instances"})
+    limits = replace(base, **own)
+    if not vague(document, at):
+        _fitting(document, at, base, limits, own)
     if said.poll and said.poll < least_poll:
         document.wrong(
             (*at, "poll"),
@@ -124,13 +123,32 @@ def merged(
     return limits
 
 
-def _together(limits: Limits) -> timedelta:
-    return limits.copy + limits.restore + limits.open + limits.examine + limits.teardown
+def _fitting(document: Document[Any], at: Path, base: Limits, limits: Limits, own: dict[str, timedelta]) -> None:
+    """Complain about limits that contradict each other, unless those that they build on did so already."""
+    for phase in ("copy", "restore", "open", "examine"):
+        if own.get(phase, timedelta()) > limits.run:
+            document.wrong(
+                (*at, phase),
+                f"is {spoken(own[phase])}, longer than the {spoken(limits.run)} that run allows all phases together; "
+                f'shorten it, or write run = "{spoken(own[phase])}" or more',
+            )
+    whole = _with_teardown(limits)
+    if limits.lease <= whole and base.lease > _with_teardown(base):
+        document.wrong(
+            (*at, "lease"),
+            f"is {spoken(limits.lease)}, but a run may take {spoken(limits.run)} and then {LEGS} times "
+            f"{spoken(limits.teardown)} to tear down, and the sweep would delete scratch that is in use; "
+            f'write lease = "{spoken(_above(whole))}" or more, or shorten run or teardown',
+        )
 
 
-def _above(phases: timedelta) -> timedelta:
+def _with_teardown(limits: Limits) -> timedelta:
+    return limits.run + LEGS * limits.teardown
+
+
+def _above(length: timedelta) -> timedelta:
     """Return the next full hour."""
-    return timedelta(hours=phases // timedelta(hours=1) + 1)
+    return timedelta(hours=length // timedelta(hours=1) + 1)
 
 
 def _some(document: Document[ConfigFile], side: str) -> None:

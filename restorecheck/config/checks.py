@@ -6,15 +6,15 @@ because the alternative is to learn it from a restore that took hours.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, TypeVar
 
-from restorecheck.config import accounts, cron, expectation, question, wording
+from restorecheck.config import accounts, expectation, question, when, wording
+from restorecheck.config.check_shape import CheckFile, CheckHead, Scratch, Source
 from restorecheck.config.document import Document
 from restorecheck.config.resolved import ScratchAccount, SourceAccount
-from restorecheck.config.shape import CheckFile, CheckHead, ConfigFile, Defaults, Scratch, Source
+from restorecheck.config.shape import ConfigFile, Defaults
 from restorecheck.config.table import Path
 from restorecheck.config.values import shown, spoken
 from restorecheck.model import OBJECTIVES, Assertion, Check, Limits, Placement, RdsSource, SnapshotKind
@@ -47,7 +47,7 @@ def resolve(document: Document[CheckFile], world: World) -> Check | None:
     assertions = _assertions(document, world, limits)
     rpo = _one(document, world, ("check", "rpo"), head.rpo, world.defaults.rpo)
     rto = _one(document, world, ("check", "rto"), head.rto, world.defaults.rto)
-    _schedule(document, world, rpo)
+    times = when.times(document, world.config, rpo)
     if not (document.raw.get("assert") or head.restores or document.unclear("assert")):
         document.wrong(
             ("assert",),
@@ -66,6 +66,9 @@ def resolve(document: Document[CheckFile], world: World) -> Check | None:
         rto=rto,
         schedule=head.schedule or world.defaults.schedule,
         timezone=head.timezone or world.defaults.timezone or "UTC",
+        catch_up=times.catch_up,
+        jitter=times.jitter,
+        paused_until=times.paused_until,
         restores=bool(head.restores),
         description=head.description or "",
         runbook=head.runbook or world.defaults.runbook or "",
@@ -79,10 +82,7 @@ def defaults(world: World) -> None:
         _known(world, world.config, ("defaults", "account"), said.account, "source_accounts")
     if said.scratch:
         _known(world, world.config, ("defaults", "scratch"), said.scratch, "scratch_accounts")
-    if said.timezone:
-        _judged(world.config, ("defaults", "timezone"), cron.zone, said.timezone)
-    if said.schedule:
-        _judged(world.config, ("defaults", "schedule"), cron.trigger, said.schedule)
+    when.defaults(world.config)
 
 
 # --- where ------------------------------------------------------------------------------------------------------
@@ -168,43 +168,6 @@ def _known(world: World, document: Document[Any], at: Path, name: str, side: str
     known = world.config.raw.get(side)
     if isinstance(known, dict) and known and name not in known:  # what else is wrong there is said there
         document.wrong(at, f"{shown(name)} is not one of the {side}; {wording.instead(name, known)}")
-
-
-# --- when -------------------------------------------------------------------------------------------------------
-
-
-def _schedule(document: Document[CheckFile], world: World, rpo: timedelta | None) -> None:
-    """Judge the schedule and its time zone, and whether the rpo leaves it time."""
-    head, default = document.tree.check or CheckHead(), world.defaults
-    schedule, timezone = head.schedule or default.schedule, head.timezone or default.timezone or "UTC"
-    if head.timezone:
-        _judged(document, ("check", "timezone"), cron.zone, timezone)
-    if head.schedule:
-        _judged(document, ("check", "schedule"), cron.trigger, head.schedule)
-    unclear = document.unclear("check", "schedule") or document.unclear("check", "timezone")
-    if not (rpo and schedule) or unclear:
-        return
-    try:
-        gap = cron.longest_gap(schedule, timezone)
-    except ValueError:  # said already, here or by `defaults`
-        return
-    if rpo >= gap:
-        return
-    own = "rpo" if head.rpo else "schedule" if head.schedule else "timezone" if head.timezone else None
-    where, at = (document, ("check", own)) if own else (world.config, ("defaults", "rpo"))
-    where.wrong(
-        at,
-        f'rpo = "{spoken(rpo)}" is shorter than the {spoken(gap)} that {shown(schedule)} ({timezone}) may leave '
-        "between two runs, so that it would be missed with nothing wrong; "
-        f'write rpo = "{spoken(gap)}" or more, or run more often',
-    )
-
-
-def _judged(document: Document[Any], at: Path, read: Callable[[str], object], said: str) -> None:
-    try:
-        read(said)
-    except ValueError as e:
-        document.wrong(at, str(e))
 
 
 # --- what -------------------------------------------------------------------------------------------------------

@@ -1,16 +1,18 @@
-"""Schedules: whether a cron expression and a time zone mean something, and how long they may leave nothing to run.
+"""Schedules: whether a cron expression and a time zone mean something, when they run on a day, and how far apart.
 
 Pure, and independent of today: the same file is right or wrong on every day. APScheduler's CronTrigger reads the
-expression, as it does in the service; what it reads differently from crontab(5) is refused rather than guessed.
+expression and no more: after a change of the clocks it skips a midnight run, so times come from the calendar here. What
+it reads differently from crontab(5) is refused rather than guessed.
 """
 
 from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterator
-from datetime import UTC, datetime, time, timedelta, tzinfo
-from functools import cache
+from bisect import bisect_right
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, tzinfo
+from functools import cache, lru_cache
 from itertools import pairwise
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, available_timezones
@@ -25,6 +27,9 @@ _DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat", "sun")  # crontab(5): 
 _BEGIN = datetime(2025, 1, 1)  # noqa: DTZ001 - a day of the calendar, in whatever zone
 _END = datetime(2029, 1, 1)  # noqa: DTZ001 - a leap day and many changes of the clocks lie in between
 _DAY = timedelta(days=1)
+_EARLIEST, _LATEST = datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC)
+_DAYS_KEPT = 1 << 14  # a thousand schedules ask about the same days
+_MINUTE = timedelta(minutes=1)
 
 
 @cache
@@ -91,48 +96,120 @@ def _field(expression: str, name: str, text: str) -> None:
         ) from None
 
 
-@cache
-def longest_gap(expression: str, timezone: str) -> timedelta:
-    """Return the longest time between two runs of a schedule that `trigger` accepts, within four years.
+@dataclass(frozen=True, slots=True, eq=False)
+class Calendar:
+    """A schedule in its time zone, asked day by day. A day is its midnight on the calendar, without a zone.
 
-    Every time of day runs on every day that matches: later where the clocks skip it, twice where they repeat it. The
-    runs of a whole day are looked at only once, and on days on which the clocks change: every minute of four years
-    would take half a minute.
+    A fixed time of day comes once a day: the first time where the clocks repeat it; where they skip it, as much later
+    as they jump, which is how zoneinfo reads such a time. An hour of `*` or `*/n` follows elapsed time: it comes as
+    often as the clocks show it. Much as Debian's cron does (cron(8)), which runs what was skipped at the very jump.
     """
-    when, where = trigger(expression), zone(timezone)
-    times = _times(when)
-    ends: list[tuple[datetime, datetime]] = []  # first and last run of each day
-    longest = max((_on(_BEGIN, later) - _on(_BEGIN, run) for run, later in pairwise(times)), default=timedelta())
-    day = _BEGIN
-    while day < _END or len(ends) < 2 or ends[-1][0] < _END.replace(tzinfo=UTC):
-        if all(field.get_next_value(day) == field.get_value(day) for field in when.fields[:5]):
-            steady = day.replace(tzinfo=where).utcoffset() == (day + _DAY).replace(tzinfo=where).utcoffset()
-            runs = sorted({run for at in ((times[0], times[-1]) if steady else times) for run in _runs(day, at, where)})
-            ends.append((runs[0], runs[-1]))
-            longest = longest if steady else max(longest, *(later - run for run, later in pairwise([runs[0], *runs])))
-        day += _DAY
-    return max(longest, *(later[0] - day[1] for day, later in pairwise(ends)))
+
+    dates: CronTrigger  # on which days; one object for all schedules that name the same ones
+    where: tzinfo
+    elapsed: bool
+    minutes: tuple[int, ...]  # of the day, counted from midnight
+
+    def matches(self, day: datetime) -> bool:
+        """Return whether anything runs on this day."""
+        return _matches(self.dates, day)
+
+    def steady(self, day: datetime) -> bool:
+        """Return whether the clocks stand still on this day, on the one before and on the one after."""
+        before, after = _offsets(self.where, day)
+        return before == after
+
+    def runs(self, day: datetime, after: datetime = _EARLIEST, until: datetime = _LATEST) -> list[datetime]:
+        """Return the runs of a day with after < run <= until, in UTC and ascending."""
+        offsets = _offsets(self.where, day)
+        first = bisect_right(self.minutes, (after - (day - min(offsets)).replace(tzinfo=UTC)) // _MINUTE - 1)
+        last = bisect_right(self.minutes, (until - (day - max(offsets)).replace(tzinfo=UTC)) // _MINUTE + 1)
+        if first >= last or not self.matches(day):
+            return []
+        if self.steady(day):
+            begin = (day - offsets[0]).replace(tzinfo=UTC)
+            runs = [begin + minute * _MINUTE for minute in self.minutes[first:last]]
+        else:
+            runs = sorted(self._unsteady([day + minute * _MINUTE for minute in self.minutes[first:last]]))
+        return runs[bisect_right(runs, after) : bisect_right(runs, until)]
+
+    def instant(self, shown: datetime) -> datetime:
+        """Return when the clocks show a time of a steady day, in UTC."""
+        return shown.replace(tzinfo=self.where).astimezone(UTC)
+
+    def _unsteady(self, shown: list[datetime]) -> set[datetime]:
+        runs = {at.replace(tzinfo=self.where).astimezone(UTC) for at in shown}
+        if self.elapsed:
+            there = set(shown)
+            runs |= {at.replace(tzinfo=self.where, fold=1).astimezone(UTC) for at in shown}
+            runs = {run for run in runs if run.astimezone(self.where).replace(tzinfo=None, fold=0) in there}
+        return runs
 
 
-def _times(when: CronTrigger) -> list[time]:
-    """Return the times of day of a trigger; they do not depend on the day."""
-    hour, minute = when.fields[5], when.fields[6]
+@lru_cache(maxsize=_DAYS_KEPT)
+def _matches(dates: CronTrigger, day: datetime) -> bool:
+    return all(field.get_next_value(day) == field.get_value(day) for field in dates.fields[:5])
+
+
+@lru_cache(maxsize=_DAYS_KEPT)
+def _offsets(where: tzinfo, day: datetime) -> tuple[timedelta, timedelta]:
+    """Return how far the clocks are ahead of UTC a day before a day begins, and a day after it has ended."""
+    begin, end = ((day + days * _DAY).replace(tzinfo=where).utcoffset() or timedelta() for days in (-1, 2))
+    return begin, end
+
+
+@cache
+def calendar(expression: str, timezone: str) -> Calendar:
+    """Return the calendar of a schedule that `trigger` accepts, in a time zone that `zone` knows."""
+    hour, minute = trigger(expression).fields[5:7]
     hours = [at for at in range(24) if hour.get_next_value(_BEGIN.replace(hour=at)) == at]
     minutes = [at for at in range(60) if minute.get_next_value(_BEGIN.replace(minute=at)) == at]
-    return [time(h, m) for h in hours for m in minutes]
+    fields = expression.split()
+    return Calendar(
+        dates=trigger(" ".join(["0", "0", *fields[2:]])),
+        where=zone(timezone),
+        elapsed=re.fullmatch(r"\*(/[0-9]+)?", fields[1]) is not None,
+        minutes=tuple(60 * h + m for h in hours for m in minutes),
+    )
 
 
-def _on(day: datetime, at: time) -> datetime:
-    return datetime.combine(day, at)
+def longest_gap(expression: str, timezone: str) -> timedelta:
+    """Return the longest time between two runs of a schedule that `trigger` accepts, within four years."""
+    return max(_gaps(expression, timezone))
 
 
-def _runs(day: datetime, at: time, where: tzinfo) -> Iterator[datetime]:
-    """Yield when a time of day comes on a day, in UTC."""
-    local = _on(day, at).replace(tzinfo=where)
-    yield local.astimezone(UTC)
-    again = local.replace(fold=1).astimezone(UTC)
-    if again.astimezone(where).replace(tzinfo=None, fold=0) == local.replace(tzinfo=None):
-        yield again
+def shortest_gap(expression: str, timezone: str) -> timedelta:
+    """Return the shortest time between two runs of a schedule that `trigger` accepts, within four years."""
+    return min(_gaps(expression, timezone))
+
+
+@cache
+def _gaps(expression: str, timezone: str) -> frozenset[timedelta]:
+    """Return the lengths of time between two runs, from 2025 to the first run after 2028.
+
+    Only days around a change of the clocks are looked at run by run; between them one day is like the other.
+    """
+    schedule = calendar(expression, timezone)
+    within = {(later - minute) * _MINUTE for minute, later in pairwise(schedule.minutes)}
+    gaps: set[timedelta] = set()
+    restless: set[datetime] = set()  # where the clocks change around midnight, runs of two days may interlace
+    newest: datetime | None = None
+    day = _BEGIN
+    while day < _END or newest is None or newest < _END.replace(tzinfo=UTC):
+        if not schedule.steady(day):
+            restless.update(schedule.runs(day))
+        else:
+            first, last = (day + schedule.minutes[end] * _MINUTE for end in (0, -1))
+            runs = schedule.matches(day)
+            for run in (*sorted(restless), *([schedule.instant(first)] if runs else [])):
+                gaps.update((run - newest,) if newest else ())
+                newest = run
+            if runs:
+                gaps |= within
+                newest = schedule.instant(last)
+            restless.clear()
+        day += _DAY
+    return frozenset(gaps)
 
 
 def _named(field: str) -> str:

@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 from restorecheck.config import question
-from restorecheck.config.shape import Expect
+from restorecheck.config.check_shape import Expect
 from restorecheck.config.values import shown, spoken
 from restorecheck.model import Cell, Expectation
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 from pathlib import Path
 from types import MappingProxyType
 
-from restorecheck.config import accounts, checks
+from restorecheck.config import accounts, checks, service
+from restorecheck.config.check_shape import CheckFile
 from restorecheck.config.document import Document, read
-from restorecheck.config.resolved import Config, Prices
-from restorecheck.config.shape import CheckFile, ConfigFile
+from restorecheck.config.resolved import Config, Prices, State
+from restorecheck.config.shape import ConfigFile
 from restorecheck.config.shape import Prices as PricesTable
 from restorecheck.errors import ConfigError
 from restorecheck.model import Check
@@ -29,11 +30,13 @@ def load(path: Path) -> Config:
     accounts.apart(document)
     world = checks.World(document, sources, scratches)
     checks.defaults(world)
-    state, directory = _directories(document, path)
+    state = service.state(document, path)
+    directory = _directory(document, path, state)
     ca_bundle = _ca_bundle(document, path)
     files = _check_files(document, directory, path) if directory else []
     resolved = [checks.resolve(file, world) for file in files]
     _apart(files)
+    served = service.service(document)
     problems = document.problems() + [problem for file in files for problem in file.problems()]
     if problems:
         raise ConfigError(problems, _HINT)
@@ -46,6 +49,7 @@ def load(path: Path) -> Config:
         endpoint_url=document.tree.endpoint_url,
         ca_bundle=ca_bundle,
         prices=_prices(document.tree.prices),
+        service=served,
     )
 
 
@@ -78,22 +82,19 @@ def _prices(table: PricesTable | None) -> Prices | None:
     )
 
 
-def _directories(document: Document[ConfigFile], path: Path) -> tuple[Path, Path | None]:
-    """Return the directories of state and checks, the latter as `path` is given; None if it is not known."""
-    state = path.parent / (document.tree.state or "state")
-    directory = path.parent / (document.tree.checks or "checks")
+def _directory(document: Document[ConfigFile], path: Path, state: State) -> Path | None:
+    """Return the directory of checks, as `path` is given; None if it is not known."""
     if document.unclear("checks"):
-        return state, None
-    one, other = state.resolve(), directory.resolve()
-    if one.is_relative_to(other) or other.is_relative_to(one):
+        return None
+    directory = path.parent / (document.tree.checks or "checks")
+    one, other = state.directory, directory.resolve()
+    if one and (one.is_relative_to(other) or other.is_relative_to(one)):
         document.wrong(
             ("state",),
             "and checks must not lie in one another, because restorecheck writes into the one and you into the other; "
             'write for example state = "state" and checks = "checks"',
         )
-    elif one.exists() and not one.is_dir():
-        document.wrong(("state",), "is a file; write the name of a directory, which is made when it is needed")
-    return one, directory
+    return directory
 
 
 def _check_files(document: Document[ConfigFile], directory: Path, path: Path) -> list[Document[CheckFile]]:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from types import MappingProxyType
 
+from restorecheck.config.addresses import masked
 from restorecheck.errors import RestorecheckError
 from restorecheck.model import Check, Limits, Placement
 
@@ -54,17 +56,74 @@ class Prices:
 
 
 @dataclass(frozen=True, slots=True)
+class State:
+    """Where what must not be forgotten is: a directory of this machine, or a PostgreSQL database for all replicas."""
+
+    directory: Path | None  # absolute; perhaps not there yet. None: a database
+    url: str | None = field(repr=False)  # `postgresql://…`, and perhaps a password in it: show `shown` instead
+    key: Path  # the file of the service key; perhaps not there yet
+
+    @property
+    def shared(self) -> bool:
+        """Whether several machines may work on it."""
+        return self.url is not None
+
+    @property
+    def store_url(self) -> str:
+        """The address of the store. May hold a password."""
+        return self.url or f"sqlite:///{self.directory}/restorecheck.sqlite"
+
+    @property
+    def runs_url(self) -> str:
+        """The address of the records of durable runs. May hold a password."""
+        return self.url or f"sqlite:///{self.directory}/runs.sqlite"
+
+    @property
+    def shown(self) -> str:
+        """What may be shown of it."""
+        return masked(self.url) if self.url else str(self.directory)
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """How the service works."""
+
+    runs: int = 40  # at once, over all scratch accounts
+    late: timedelta = timedelta(minutes=10)  # what begins later than this was missed
+    heartbeat: timedelta = timedelta(seconds=5)
+    takeover: timedelta = timedelta(minutes=1)  # a replica not heard of for so long is dead
+    sweep: timedelta = timedelta(hours=1)  # how often
+    sweep_most: int = 10  # more expired than this: delete nothing
+    sweep_share: float = 0.5  # a larger share of what the sweep sees expired: delete nothing
+    keep: timedelta = timedelta(days=400)  # finished runs
+    drain: timedelta = timedelta(seconds=20)  # what a stopping process gives to steps in flight
+    listen: str = "127.0.0.1:9780"
+    reload: bool = False  # POST /-/reload
+
+    @property
+    def host(self) -> str:
+        """The host to listen on, an IPv6 address without its brackets."""
+        return self.listen.rpartition(":")[0].strip("[]")
+
+    @property
+    def port(self) -> int:
+        """The port to listen on; 0: any that is free."""
+        return int(self.listen.rpartition(":")[2])
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """Everything that an operator declared."""
 
     path: Path  # config.toml
-    state: Path  # absolute; perhaps not there yet
+    state: State
     source_accounts: tuple[SourceAccount, ...]
     scratch_accounts: tuple[ScratchAccount, ...]
     checks: tuple[Check, ...]  # by name
     endpoint_url: str | None = None  # an AWS on this machine; None: the real one
     ca_bundle: Path | None = None  # PEM; None: the certificates of RDS that restorecheck ships
     prices: Prices | None = None
+    service: Service = field(default_factory=Service)
 
     def check(self, name: str) -> Check:
         """Return the check of this name. Raises RestorecheckError of kind `config`."""

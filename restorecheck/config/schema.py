@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from restorecheck.config.shape import CheckFile, ConfigFile
+from restorecheck.config.check_shape import CheckFile
+from restorecheck.config.shape import ConfigFile
 from restorecheck.config.table import Shape
 
 _TITLES = {"config": "restorecheck: config.toml", "check": "restorecheck: one check"}

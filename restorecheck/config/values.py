@@ -60,6 +60,31 @@ def duration(value: object) -> timedelta:
     return length
 
 
+def delay(value: object) -> timedelta:
+    """Read a duration that may be zero, such as "0s" or "30m"."""
+    return _length(value)
+
+
+def moment(value: object) -> date | datetime:
+    """Read a day or a time on a day, with an offset or without."""
+    if isinstance(value, date):
+        return value
+    if isinstance(value, str) and re.match(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", plain := value.strip()):
+        raise ValueError(f"{shown(value)} is text; write the date or time without quotes: {plain}")
+    raise ValueError(
+        f"{shown(value)} is not a day; write one without quotes, for example 2026-12-24 or 2026-12-24T18:00:00"
+    )
+
+
+def share(value: object) -> float:
+    """Read a share of a whole: more than nothing, 1 at most."""
+    if isinstance(value, bool) or not isinstance(value, int | Decimal):
+        raise ValueError(f"{shown(value)} is not a share; write a number, for example 0.5")  # noqa: TRY004 - pydantic takes ValueError
+    if Decimal(value).is_nan() or not 0 < value <= 1:
+        raise ValueError(f"{_unbounded(value)} is not a share; write a number above 0 and up to 1, for example 0.5")
+    return float(value)
+
+
 def price(value: object) -> Decimal:
     """Read a price, zero or more, in whatever currency the table names."""
     if isinstance(value, str) and _NUMBER.fullmatch(plain := value.strip()):

@@ -1,25 +1,32 @@
-"""The durable engine of the container and the command line: DBOS Transact over SQLite (or PostgreSQL).
+"""The durable engine of the service and the command line: DBOS Transact over SQLite or PostgreSQL.
 
-Each check has a queue of its own, and a process listens only to the queues of the checks that it holds; so a run that
-was killed is taken up by exactly one process, and never by one that is about to end. Everything that DBOS stores is
-plain JSON: no pickle is ever read back.
+DBOS records steps here and nothing else. Who runs what is decided by the ledger; a process then takes a run by putting
+it into its own queue, which nobody else listens to. Runs are coroutines, so one that waits costs no thread; what blocks
+gets one for as long as it does. Everything that DBOS stores is plain JSON: no pickle is ever read back.
 
 This is the only module that imports DBOS. The SDK is one per process, so an engine is, too.
 """
 
 from __future__ import annotations
 
+import asyncio
+import contextvars
 import json
-import uuid
-from collections.abc import Callable, Sequence
-from typing import Any
+import threading
+from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, TypeVar
 
 from dbos import DBOS, DBOSConfig, SetWorkflowID
 from dbos import Serializer as DbosSerializer
 
-from restorecheck.durable import Clock, Durable, Json, Listener, decode, encode
-from restorecheck.engines.inline import RecordingDurable, never
-from restorecheck.errors import RestorecheckError
+from restorecheck.durable import Clock, Durable, Json, Listener, bug, decode, encode
+from restorecheck.engines.inline import RecordingDurable
+from restorecheck.errors import RestorecheckError, StoreError
 from restorecheck.model import Report
 
 STEPS = "verify-1"
@@ -28,7 +35,26 @@ changes exactly when the sequence changes, and not with every release."""
 
 WORKFLOW = "restorecheck.verify"
 
-Verify = Callable[[Durable], Report]
+Verify = Callable[[Durable], Awaitable[Report]]
+T = TypeVar("T")
+
+
+class Taken(StrEnum):
+    """What became of a run that a process wanted to take."""
+
+    BEGUN = "begun"
+    RESUMED = "resumed"
+    ENDED = "ended"  # its report is in the records
+    FOREIGN = "foreign"  # begun under another step sequence: nobody can go on with it
+    FAILED = "failed"  # its records say that it ended with a bug
+
+
+@dataclass(frozen=True, slots=True)
+class BrokenOff:
+    """Why a run stopped in this process without an end."""
+
+    why: str
+    store: bool  # the records could not be written: trying again will help once they can
 
 
 class _PlainJson(DbosSerializer):
@@ -44,31 +70,75 @@ class _PlainJson(DbosSerializer):
         return "restorecheck_json"
 
 
+class Halt:
+    """Counts what is in flight, and lets nothing new begin once it is thrown: of a process that is about to end."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._busy, self._thrown = 0, False
+
+    def throw(self) -> None:
+        """From now on nothing begins."""
+        self._thrown = True
+
+    @property
+    def busy(self) -> int:
+        """How many calls are in flight."""
+        return self._busy
+
+    @property
+    def thrown(self) -> bool:
+        """Whether the process is about to end."""
+        return self._thrown
+
+    @contextmanager
+    def counted(self) -> Iterator[None]:
+        """Count one call."""
+        with self._lock:
+            self._busy += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._busy -= 1
+
+
 class DbosDurable(RecordingDurable):
     """A Durable whose steps DBOS records; made inside a workflow."""
 
-    def _record(self, name: str, act: Callable[[], Json]) -> Json:
-        return DBOS.run_step({"name": name}, act)
+    def __init__(
+        self,
+        run_id: str,
+        clock: Clock,
+        listener: Listener,
+        cancelled: Callable[[], bool],
+        *,
+        threads: Executor,
+        halt: Halt,
+    ) -> None:
+        super().__init__(run_id, clock, listener, cancelled)
+        self._threads, self._halt = threads, halt
 
+    async def _record(self, name: str, act: Callable[[], Awaitable[Json]]) -> Json:
+        async def recorded() -> Json:
+            return await act()
 
-class Handle:
-    """One run that this process has in hand."""
+        return await DBOS.run_step_async({"name": name}, recorded)
 
-    def __init__(self, run_id: str, handle: Any) -> None:
-        self.run_id, self._handle = run_id, handle
+    async def _call(self, fn: Callable[[], T]) -> T:
+        if self._halt.thrown:
+            await asyncio.Event().wait()  # for ever: the process ends, and whoever takes the run begins this step
 
-    def report(self) -> Report:
-        """Wait for the run's proof."""
-        report: Report = decode(self._handle.get_result(polling_interval_sec=0.1), Report)
-        return report
+        def counted() -> T:
+            with self._halt.counted():
+                return fn()
 
-    def running(self) -> bool:
-        """Say whether the run still goes on."""
-        return self._handle.get_status().status not in {"SUCCESS", "ERROR", "CANCELLED"}
+        here = contextvars.copy_context()  # which check and run the lines of a log belong to
+        return await asyncio.get_running_loop().run_in_executor(self._threads, here.run, counted)
 
 
 class DbosEngine:
-    """Runs `verify` durably. `start` with the names of the checks that this process holds, then `begin` or `resume`."""
+    """Runs `verify` durably. `take` a run, and it goes on in this process until it ends or the process does."""
 
     def __init__(
         self,
@@ -76,31 +146,43 @@ class DbosEngine:
         verify: Verify,
         clock: Clock,
         listener: Listener,
-        cancelled: Callable[[], bool] = never,
+        *,
+        name: str,
+        shown: str = "",
+        threads: int = 64,
+        every: float = 0.1,
     ) -> None:
-        self._url, self._verify, self._clock = database_url, verify, clock
-        self._listener, self._cancelled = listener, cancelled
-        self._workflow: Callable[[str], Json] | None = None
+        """`name` is the process's own; no other may ever have had it. `every` is how often it looks into its queue.
 
-    def start(self, checks: Sequence[str]) -> None:
-        """Open the database and listen for runs of these checks."""
+        `shown` is the address as a person may see it: in the url itself there may be a password.
+        """
+        self._shown = shown or "the state directory"
+        self._url, self._verify, self._clock, self._listener = database_url, verify, clock, listener
+        self._name, self._queue, self._every = name, f"replica-{name}", every
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="step")
+        self._workflow: Callable[[str], Any] | None = None
+        self._cancelled: set[str] = set()
+        self._here: dict[str, BrokenOff | None] = {}
+        self.halt = Halt()
+
+    def start(self) -> None:
+        """Open the records. Raises RestorecheckError `config` if they cannot be."""
         config: DBOSConfig = {
             "name": "restorecheck",
             "system_database_url": self._url,
             "application_version": STEPS,
-            "executor_id": uuid.uuid4().hex,  # unlike any other process: nothing is recovered behind our back
+            "executor_id": self._name,  # unlike any other process: nothing is recovered behind our back
             "serializer": _PlainJson(),
             "log_level": "CRITICAL",  # what it raises is reported by us, once and without a traceback
             "console_log_level": "CRITICAL",
-            "notification_listener_polling_interval_sec": 0.1,
+            "notification_listener_polling_interval_sec": 1.0,
         }
         DBOS(config=config)
-        DBOS.listen_queues([_queue(check) for check in checks])
+        DBOS.listen_queues([self._queue])
 
         @DBOS.workflow(name=WORKFLOW, max_recovery_attempts=None)
-        def workflow(run_id: str) -> Json:
-            durable = DbosDurable(run_id, self._clock, self._listener, self._cancelled)
-            return encode(self._verify(durable), Report)
+        async def workflow(run_id: str) -> Json:
+            return await self._run(run_id)
 
         self._workflow = workflow
         try:
@@ -108,39 +190,125 @@ class DbosEngine:
         except Exception as e:  # whatever the SDK or the database raises, there is one thing to say about it
             DBOS.destroy(destroy_registry=True)
             raise RestorecheckError(
-                f"the records of runs in {self._url} cannot be opened: {e}",
+                f"the records of runs in {self._shown} cannot be opened: {self._said(e)}",
                 "put a good copy back, or move it away: then run `restorecheck sweep` for what runs under way had made",
                 kind="config",
             ) from e
-        for check in checks:
-            DBOS.register_queue(
-                _queue(check), worker_concurrency=1, polling_interval_sec=0.1, on_conflict="always_update"
-            )
+        DBOS.register_queue(self._queue, polling_interval_sec=self._every, on_conflict="always_update")
 
-    def unfinished(self, check: str) -> list[str]:
-        """Return the ids of this check's runs that began and did not end, oldest first.
-
-        A run of another step sequence is not among them: nobody could replay it, and the sweep removes its scratch.
-        """
-        found = DBOS.list_workflows(
-            workflow_id_prefix=f"{check}-", status=["PENDING", "ENQUEUED"], load_input=False, load_output=False
+    async def _run(self, run_id: str) -> Json:
+        durable = DbosDurable(
+            run_id,
+            self._clock,
+            self._listener,
+            lambda: run_id in self._cancelled,
+            threads=self._threads,
+            halt=self.halt,
         )
-        return [w.workflow_id for w in found if w.queue_name == _queue(check) and w.app_version == STEPS]
+        try:
+            return encode(await self._verify(durable), Report)
+        except Exception as e:
+            store = _of_database(e) or isinstance(e, StoreError)
+            self._here[run_id] = BrokenOff(bug(e), store)
+            # Not the workflow's own: a run that ends in an error is over for DBOS and lost for us. What cannot be
+            # recorded (a full disk, a bug) leaves it unfinished, so that it can be taken again.
+            raise asyncio.CancelledError from e
+        finally:
+            if self._here.get(run_id) is None:
+                self._here.pop(run_id, None)
+            self._cancelled.discard(run_id)
 
-    def begin(self, check: str, run_id: str) -> Handle:
-        """Begin a run, or return the one that has this id already."""
+    def _said(self, error: Exception) -> str:
+        """Return what may be shown of an error: that of a server may quote an address with its password."""
+        return str(error) if self._url.startswith("sqlite:") else type(error).__name__
+
+    def take(self, run_id: str) -> Taken:
+        """Begin a run here, or go on with it: finished steps are not run again. The caller owns it in the ledger."""
         assert self._workflow is not None, "the engine was not started"  # noqa: S101 - a mistake of ours alone
-        with SetWorkflowID(run_id):
-            return Handle(run_id, DBOS.enqueue_workflow(_queue(check), self._workflow, run_id))
+        with _records():
+            status = DBOS.get_workflow_status(run_id)
+            if status is None:
+                with SetWorkflowID(run_id):
+                    DBOS.enqueue_workflow(self._queue, self._workflow, run_id)
+                self._here[run_id] = None
+                return Taken.BEGUN
+            if status.status == "SUCCESS":
+                return Taken.ENDED
+            if status.status == "ERROR":
+                return Taken.FAILED
+            if status.app_version != STEPS:
+                return Taken.FOREIGN
+            DBOS.resume_workflow(run_id, queue_name=self._queue)
+            self._here[run_id] = None
+            return Taken.RESUMED
 
-    def resume(self, check: str, run_id: str) -> Handle:
-        """Take up a run whose process is dead: finished steps are not run again. The caller holds the check's lock."""
-        return Handle(run_id, DBOS.resume_workflow(run_id, queue_name=_queue(check)))
+    def here(self) -> set[str]:
+        """Return the runs that go on, or are about to, in this process."""
+        return {run for run, broken in list(self._here.items()) if broken is None}
+
+    def broken_off(self, run_id: str) -> BrokenOff | None:
+        """Return, once, why a run broke off in this process, if it did."""
+        found = self._here.get(run_id)
+        if found is not None:
+            del self._here[run_id]
+        return found
+
+    def report(self, run_id: str) -> Report | None:
+        """Return the report of a run that ended, as its records have it."""
+        with _records():
+            status = DBOS.get_workflow_status(run_id)
+        if status is None or status.status != "SUCCESS":
+            return None
+        report: Report = decode(status.output, Report)
+        return report
+
+    def cancel(self, run_id: str) -> None:
+        """Ask a run in this process to tear down and end."""
+        self._cancelled.add(run_id)
+
+    def forget(self, run_id: str) -> None:
+        """Give up a run that nobody can go on with: it is never taken up again."""
+        with _records():
+            DBOS.cancel_workflow(run_id)
+
+    def bury(self, name: str) -> None:
+        """Delete the queue of a process that is dead."""
+        with _records():
+            DBOS.delete_queue(f"replica-{name}")
+
+    def prune(self, before: datetime) -> int:
+        """Delete the records of runs that were begun before and have ended, and return how many."""
+        with _records():
+            found = DBOS.list_workflows(
+                status=["SUCCESS", "ERROR", "CANCELLED"],
+                end_time=before.isoformat(),
+                limit=1000,
+                load_input=False,
+                load_output=False,
+            )
+            if found:
+                DBOS.delete_workflows([status.workflow_id for status in found])
+        return len(found)
 
     def close(self) -> None:
         """Stop; what still runs stays unfinished and can be resumed."""
-        DBOS.destroy(destroy_registry=True)
+        try:
+            DBOS.delete_queue(self._queue)
+        finally:
+            DBOS.destroy(destroy_registry=True)
+            self._threads.shutdown(wait=False, cancel_futures=True)
 
 
-def _queue(check: str) -> str:
-    return f"check-{check}"
+@contextmanager
+def _records() -> Iterator[None]:
+    """Turn what the database says into a StoreError."""
+    try:
+        yield
+    except Exception as e:
+        if _of_database(e):
+            raise StoreError(f"the records of runs cannot be read or written: {type(e).__name__}") from e
+        raise
+
+
+def _of_database(error: Exception) -> bool:
+    return type(error).__module__.partition(".")[0] in {"sqlalchemy", "psycopg", "sqlite3"}

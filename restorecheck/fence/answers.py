@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import botocore.exceptions
+import botocore.parsers
 
 from restorecheck.errors import AwsError, SourceError
 from restorecheck.failures import RETRYABLE_KINDS, of_aws_error
@@ -35,20 +36,26 @@ _IDENTITY = (
 )
 
 
+def kind_of(code: str, status: int) -> str:
+    """Return the failure kind of an AWS error: by its code or, if nobody knows that, by its HTTP status."""
+    kind = of_aws_error(code)
+    return "aws-unavailable" if kind == "unknown-answer" and status >= 500 else kind
+
+
 def of_client_error(error: botocore.exceptions.ClientError, operation: str, account: str) -> AwsError:
     """Return what an error that AWS answered means."""
     details = error.response.get("Error", {})
     code = details.get("Code", "") or "Unknown"
-    kind = of_aws_error(code)
+    kind = kind_of(code, error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
     if kind == "permission" and error.operation_name in _ENTERING:  # botocore enters when credentials run out
         kind, operation = "credentials", error.operation_name
-    if kind == "unknown-answer" and error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0) >= 500:
-        kind = "aws-unavailable"
     message = f"{operation} in account {account}: {code}: {details.get('Message', '')}".rstrip(": ")
     return AwsError(code, message, kind=kind, retryable=kind in RETRYABLE_KINDS)
 
 
-def of_no_answer(error: botocore.exceptions.BotoCoreError, doing: str, account: str) -> SourceError:
+def of_no_answer(
+    error: botocore.exceptions.BotoCoreError | botocore.parsers.ResponseParserError, doing: str, account: str
+) -> SourceError:
     """Return what it means that a call got no answer from AWS; `doing` names the call."""
     message = f"{doing} in account {account}: {error}"
     if isinstance(error, _OURS):

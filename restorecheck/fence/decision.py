@@ -28,7 +28,8 @@ CLOCK_SKEW = timedelta(minutes=5)
 BEING_MADE = frozenset({"creating", "copying", "pending"})
 """Statuses in which AWS leaves the creation time out, because there is none yet."""
 
-ResourceKind = Literal["db", "snapshot"]
+ResourceKind = Literal["db", "snapshot", "cluster-snapshot"]
+"""As ARNs name them. The table has no call that changes a cluster snapshot: it is only ever judged."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,27 +3,40 @@
 It runs in `before-parameter-build`, before anything is serialised, signed or sent, so it also covers `resource()`
 objects, paginators, waiters and presigned URLs. Whatever it changes or deletes is described freshly, right here and
 never from a list, so that no caller can vouch for a target. `seal` runs again in `before-call` and lets nothing
-through that was not judged, or that another handler changed after it was.
+through that was not judged, or that another handler changed after it was; `stale` runs before every try to send and
+lets no write through that was judged too long ago.
+
+Sessions and clients are shared by all runs of an account, permits never are: a permit comes with one call (`allow`),
+is taken by the judgement of that call, and is gone when the call ends, however it ends.
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 import botocore.serialize
 
-from restorecheck.errors import PlannedError, RefusedError
+from restorecheck.errors import PlannedError, RefusedError, SourceError
 from restorecheck.fence.decision import Permit, ResourceKind, Target, why_not, why_not_place, why_not_share
 from restorecheck.fence.parameters import target_of, why_not_create, why_not_params
 from restorecheck.fence.table import Effect, Role, effect_of
 
 Describe = Callable[[ResourceKind, str], Target]
 
+FRESH = 300.0
+"""Seconds for which a description of a target is believed. botocore tries again, and waits its turn when AWS throttles,
+so a write could otherwise be sent long after its target was described. AWS takes a signature for as long."""
+
 _JUDGED = "restorecheck-judged"
+_JUDGED_AT = "restorecheck-judged-at"
 _SENT = ("method", "url_path", "query_string", "body")  # and the headers: there JSON protocols name the operation
 
 
@@ -45,44 +58,96 @@ class PlannedCall:
     params: Mapping[str, Any]
 
 
-class Guard:
-    """Decides every call of one role in one account and region."""
+@dataclass(eq=False, slots=True)
+class _Leave:
+    """One permit for one call: of this guard, for this operation, in the thread that makes it, until it is taken."""
 
-    def __init__(self, role: Role, account: str, region: str, permit: Permit | None, describe: Describe) -> None:
+    guard: Guard
+    service: str
+    operation: str
+    permit: Permit | None
+    thread: int
+    valid: bool = True
+
+
+_LEAVE: ContextVar[_Leave | None] = ContextVar("restorecheck-leave", default=None)
+"""The leave of the call that is being made. A context can be copied into a task or a thread that outlives the call, so
+being found here is not enough: a leave also knows its thread, and is void once it was taken or the call has ended."""
+
+
+class Guard:
+    """Decides every call of one role in one account and region, for all who share its session."""
+
+    def __init__(
+        self,
+        role: Role,
+        account: str,
+        region: str,
+        describe: Describe,
+        *,
+        mode: Mode = Mode.ACT,
+        planned: list[PlannedCall] | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.role, self.account, self.region = role, account, region
-        self.permit, self.describe = permit, describe
-        self.mode = Mode.ACT
-        self.planned: list[PlannedCall] = []
+        self.describe, self.mode, self._monotonic = describe, mode, monotonic
+        self.planned: list[PlannedCall] = [] if planned is None else planned
 
     def hang(self, events: Any) -> None:
         """Stand in an event emitter of botocore, behind every handler that is there now."""
         events.register_last("before-parameter-build", self)
         events.register_last("before-call", self.seal)
+        events.register_first("request-created", self.stale)
+
+    @contextmanager
+    def allow(self, service: str, operation: str, permit: Permit | None) -> Iterator[None]:
+        """Give a permit to the one call that is made inside. Whatever else is called meanwhile has none."""
+        leave = _Leave(self, service, operation, permit, threading.get_ident())
+        token = _LEAVE.set(leave)
+        try:
+            yield
+        finally:
+            leave.valid = False  # first: a copy of this context, wherever it is, holds nothing from here on
+            _LEAVE.reset(token)
+
+    def _taken(self, service: str, operation: str) -> Permit | None:
+        """Take the permit that was given to this very call. It cannot be taken twice."""
+        leave = _LEAVE.get()
+        if (
+            leave is None
+            or leave.guard is not self
+            or leave.thread != threading.get_ident()
+            or (leave.service, leave.operation) != (service, operation)
+            or not leave.valid
+        ):
+            return None
+        leave.valid = False
+        return leave.permit
 
     def __call__(self, params: Mapping[str, Any], model: Any, context: dict[str, Any], **_: object) -> None:
         """Return if the call may be sent; raise RefusedError (or, in plan mode, PlannedError) if not."""
-        service, operation, mode = model.service_model.service_name, model.name, self.mode
+        service, operation = model.service_model.service_name, model.name
         effect = effect_of(self.role, service, operation)
         if effect is None:
             raise RefusedError(f"the {self.role} role may not call {service}:{operation}")
         if context.get("is_presign_request"):
             raise RefusedError(f"{service}:{operation} may not be presigned: whoever holds the URL could call it")
         if effect is not Effect.READ:
-            reason = self._why_not(effect, operation, params, context.get("client_region"), mode)
+            permit, context[_JUDGED_AT] = self._taken(service, operation), self._monotonic()
+            reason = self._why_not(effect, operation, params, permit, context.get("client_region"))
             if reason:
                 raise RefusedError(f"{service}:{operation} in account {self.account} was not sent: {reason}")
-            if mode is Mode.PLAN:
+            if self.mode is Mode.PLAN:
                 shown = {k: "(secret)" if "Password" in k else v for k, v in params.items()}
                 self.planned.append(PlannedCall(self.account, self.region, service, operation, shown))
                 raise PlannedError(f"{service}:{operation} was noted, not sent")
         context[_JUDGED] = copy.deepcopy(dict(params))
 
     def _why_not(
-        self, effect: Effect, operation: str, params: Mapping[str, Any], region: object, mode: Mode
+        self, effect: Effect, operation: str, params: Mapping[str, Any], permit: Permit | None, region: object
     ) -> str | None:
-        permit = self.permit
         if permit is None:
-            return "no permit was given: this session may only read"
+            return "no permit was given: this call may only read"
         if reason := why_not_place(self.role, self.account, region, permit):
             return reason
         if effect is Effect.CREATE:
@@ -92,7 +157,7 @@ class Guard:
         asked = target_of(operation, params)
         if asked is None:
             return "it does not name what it changes"
-        if mode is Mode.PLAN:  # nothing exists yet that could be described
+        if self.mode is Mode.PLAN:  # nothing exists yet that could be described
             return None
         target = self.describe(*asked)
         if (target.kind, target.name) != asked:
@@ -112,3 +177,14 @@ class Guard:
         same_headers = all(params["headers"].get(name) == value for name, value in expected["headers"].items())
         if not same_headers or any(expected.get(part) != params.get(part) for part in _SENT):
             raise RefusedError(f"{call} was not sent: it was changed after it was judged")
+
+    def stale(self, request: Any, operation_name: str, **_: object) -> None:
+        """Raise SourceError before a try to send a write whose target was described too long ago. May be asked again.
+
+        botocore emits `request-created` for each try, before it is sent, and lets what is raised here out unchanged.
+        """
+        judged_at = request.context.get(_JUDGED_AT)
+        if judged_at is not None and (old := self._monotonic() - judged_at) > FRESH:
+            call = f"{operation_name} in account {self.account}"
+            message = f"{call} was not sent: it was judged {old:.0f} s ago, and what it changes may have changed since"
+            raise SourceError(message, kind="aws-unavailable", retryable=True)

@@ -1,40 +1,34 @@
-"""The only maker of AWS sessions: assumes the roles, proves whose account it is in, hangs the guard in.
+"""The fence itself: knows which accounts are which, makes permits, gives out Hands.
 
-A Hand that cannot prove by STS that it is in the account it was asked for is not given out.
+An account is entered in the role for which it is configured, and in no other; a permit counts only in a fence that
+knows the same accounts as the one that made it.
 """
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime
-from functools import partial
+import copy
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 
-import botocore.credentials
 import botocore.exceptions
-import botocore.loaders
-import botocore.session
 
-from restorecheck.errors import RefusedError, SourceError
+from restorecheck.errors import RefusedError
 from restorecheck.fence.answers import of_no_answer
-from restorecheck.fence.decision import Permit, ResourceKind, Target
-from restorecheck.fence.guard import Guard, Mode, PlannedCall
-from restorecheck.fence.hand import CONFIG, Hand
+from restorecheck.fence.decision import Permit
+from restorecheck.fence.entering import Passages
+from restorecheck.fence.guard import Mode, PlannedCall
+from restorecheck.fence.hand import Hand
 from restorecheck.fence.table import Role
+from restorecheck.fence.traffic import Calls, Outage
+from restorecheck.model import Entrance
 
 
-@dataclass(frozen=True, slots=True)
-class Entrance:
-    """How one account is entered."""
-
-    account: str
-    role_arn: str
-    external_id: str = ""
+def _wall() -> datetime:
+    return datetime.now(UTC)
 
 
 class Fence:
-    """Gives out Hands. Knows which accounts are which, and holds the credentials that refresh themselves."""
+    """Gives out Hands. One for each configuration; safe to use from many threads."""
 
     def __init__(
         self,
@@ -43,18 +37,46 @@ class Fence:
         *,
         endpoint_url: str | None = None,
         mode: Mode = Mode.ACT,
+        now: Callable[[], datetime] = _wall,
     ) -> None:
         self._entrances = {Role.SOURCE: dict(sources), Role.SCRATCH: dict(scratches)}
-        self._endpoint_url, self._mode = endpoint_url, mode
-        self._lock = threading.RLock()
-        self._credentials: dict[tuple[Role, str], botocore.credentials.RefreshableCredentials] = {}
-        self._proven: set[tuple[Role, str]] = set()
-        self.planned: list[PlannedCall] = []
-        # Shared by all sessions, because reading the models of RDS and EC2 takes most of the time of making a client;
-        # and botocore's own only, because a model in ~/.aws/models could give an operation another meaning.
-        self._models = botocore.loaders.Loader(
-            extra_search_paths=[botocore.loaders.Loader.BUILTIN_DATA_PATH], include_default_search_paths=False
-        )
+        self._passages = Passages(endpoint_url=endpoint_url, mode=mode, now=now)
+
+    @property
+    def planned(self) -> list[PlannedCall]:
+        """The writes that plan mode noted, in order."""
+        return self._passages.planned
+
+    @property
+    def calls(self) -> Calls:
+        """What was sent to AWS so far."""
+        return self._passages.traffic.calls
+
+    def outages(self) -> list[Outage]:
+        """Return which services give no answer now, the longest first. Empty before anything was asked."""
+        return self._passages.traffic.outages()
+
+    def with_entrances(self, source: Entrance, scratch: Entrance) -> Fence:
+        """Return this fence with leave to enter the two accounts of a run that was planned under another configuration.
+
+        What is configured now counts more: an account that still is entered as it is configured now. Sessions, calls
+        and outages are shared. Raises RefusedError if an account would be on both sides.
+        """
+        sides = {Role.SOURCE: source, Role.SCRATCH: scratch}
+        if source.account == scratch.account:
+            raise RefusedError(f"account {source.account} cannot be source and scratch account of one run")
+        for role, entrance in sides.items():
+            other = Role.SCRATCH if role is Role.SOURCE else Role.SOURCE
+            if not entrance.account or not entrance.role_arn:
+                raise RefusedError(f"it is not known how the {role} account of this run was entered")
+            if entrance.account in self._entrances[other]:
+                raise RefusedError(
+                    f"account {entrance.account} is configured as a {other} account now, so it is not entered as the"
+                    f" {role} account that it was when this run was planned"
+                )
+        wider = copy.copy(self)  # and so with the same passages
+        wider._entrances = {role: {e.account: e, **self._entrances[role]} for role, e in sides.items()}  # noqa: SLF001
+        return wider
 
     def permit(
         self,
@@ -71,7 +93,7 @@ class Fence:
     ) -> Permit:
         """Make the permit of one run (or, without a run id, of a sweep). Raises SourceError for an unknown region."""
         try:
-            partition = botocore.session.get_session().get_partition_for_region(region)
+            partition = self._passages.partition(region)
         except botocore.exceptions.BotoCoreError as e:
             raise of_no_answer(e, "looking up the region", source_account or scratch_account) from e
         return Permit(
@@ -92,63 +114,9 @@ class Fence:
     def hand(self, role: Role, account: str, region: str, permit: Permit | None = None) -> Hand:
         """Enter an account. Without a permit the Hand only reads. Raises RefusedError, AwsError, SourceError."""
         entrance = self._entrances.get(role, {}).get(account)
-        if entrance is None:
+        if entrance is None or entrance.account != account:
             raise RefusedError(f"account {account} is not configured as a {role} account")
         ours = tuple(frozenset(self._entrances[side]) for side in (Role.SOURCE, Role.SCRATCH))
         if permit is not None and (permit.source_accounts, permit.scratch_accounts) != ours:
             raise RefusedError("the permit was not made for the accounts that are configured here")
-        session = botocore.session.Session()
-        session.register_component("data_loader", self._models)
-        # botocore's own way to give a session credentials that refresh themselves: a restore outlives the hour
-        # that a chained role is granted.
-        session._credentials = self._credentials_for(role, entrance, region)  # type: ignore[attr-defined] # noqa: SLF001
-        hand = Hand(session, role, account, region, permit, endpoint_url=self._endpoint_url)
-        hand.guard.mode, hand.guard.planned = self._mode, self.planned
-        self._prove(hand)
-        return hand
-
-    def _credentials_for(
-        self, role: Role, entrance: Entrance, region: str
-    ) -> botocore.credentials.RefreshableCredentials:
-        with self._lock:
-            if (role, entrance.account) not in self._credentials:
-                base = botocore.session.Session()
-                Guard(Role.BASE, "", region, None, _describes_nothing).hang(base.get_component("event_emitter"))
-                try:
-                    source = base.get_credentials()
-                except botocore.exceptions.BotoCoreError as e:
-                    raise of_no_answer(e, f"entering as {role}", entrance.account) from e
-                if source is None:
-                    raise SourceError("there are no AWS credentials in the environment", kind="credentials")
-                extra = {"RoleSessionName": "restorecheck"}
-                if entrance.external_id:
-                    extra["ExternalId"] = entrance.external_id
-                fetcher = botocore.credentials.AssumeRoleCredentialFetcher(
-                    partial(
-                        base.create_client,
-                        region_name=region,
-                        endpoint_url=self._endpoint_url,
-                        config=CONFIG,
-                    ),
-                    source,
-                    entrance.role_arn,
-                    extra_args=extra,
-                )
-                self._credentials[role, entrance.account] = botocore.credentials.DeferredRefreshableCredentials(
-                    refresh_using=fetcher.fetch_credentials, method="assume-role"
-                )
-            return self._credentials[role, entrance.account]
-
-    def _prove(self, hand: Hand) -> None:
-        """Ask STS whose account this is, once for each set of credentials."""
-        key = (hand.role, hand.account)
-        if key in self._proven:
-            return
-        actual = hand.call("sts", "GetCallerIdentity").get("Account")
-        if actual != hand.account:
-            raise RefusedError(f"the {hand.role} role of account {hand.account} leads into account {actual}")
-        self._proven.add(key)
-
-
-def _describes_nothing(kind: ResourceKind, name: str) -> Target:
-    raise RefusedError(f"the base identity may not look at {kind} {name}")
+        return Hand(self._passages.enter(role, entrance, region), permit)

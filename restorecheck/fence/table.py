@@ -59,6 +59,7 @@ TABLE: dict[Role, dict[str, dict[str, Effect]]] = {
         },
         "rds": {
             "DescribeAccountAttributes": Effect.READ,
+            "DescribeDBClusterSnapshots": Effect.READ,
             "DescribeDBEngineVersions": Effect.READ,
             "DescribeDBInstances": Effect.READ,
             "DescribeDBSnapshots": Effect.READ,

@@ -1,5 +1,7 @@
-"""What restorecheck remembers: finished runs. The only room that talks to a SQL database of our own."""
+"""What restorecheck remembers, in SQLite or PostgreSQL. The only room that talks to a SQL database of our own."""
 
-from restorecheck.store.runs import RunStore
+from restorecheck.store.baselines import Baseline
+from restorecheck.store.outbox import Draft, Event
+from restorecheck.store.store import Store
 
-__all__ = ["RunStore"]
+__all__ = ["Baseline", "Draft", "Event", "Store"]

@@ -7,7 +7,7 @@ every one that is recorded, is written to the file WITNESS.
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import NoReturn
 
@@ -32,18 +32,18 @@ def tell(event: str, step: str) -> None:
 
 
 class Mortal(dbos.DbosDurable):
-    def _record(self, name: str, act: Callable[[], Json]) -> Json:
+    async def _record(self, name: str, act: Callable[[], Awaitable[Json]]) -> Json:
         if (name, EDGE) == (STEP, "before"):
             die()
 
-        def witnessed() -> Json:
+        async def witnessed() -> Json:
             tell("ran", name)
-            envelope = act()
+            envelope = await act()
             if (name, EDGE) == (STEP, "unrecorded"):
                 die()
             return envelope
 
-        envelope = super()._record(name, witnessed)
+        envelope = await super()._record(name, witnessed)
         tell("recorded", name)
         if (name, EDGE) == (STEP, "after"):
             die()

@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -13,9 +13,10 @@ import jsonschema
 import pytest
 
 from restorecheck import config
-from restorecheck.config import loading, wording
+from restorecheck.config import Service, State, loading, wording
+from restorecheck.config.check_shape import CheckFile
 from restorecheck.config.document import Document
-from restorecheck.config.shape import CheckFile, ConfigFile
+from restorecheck.config.shape import ConfigFile
 from restorecheck.config.table import Shape, _inside
 from restorecheck.errors import ConfigError, RestorecheckError
 from restorecheck.model import Assertion, Cell, Expectation, Limits, Placement, RdsSource, SnapshotKind
@@ -39,6 +40,11 @@ STRUCTURAL = {
     "prices-of-classes",
     "regions",
     "roles",
+    "service",
+    "service-types",
+    "state-names-no-database",
+    "state-not-escaped",
+    "state-not-postgresql",
     "unknown-keys",
     "wrong-types",
     "snapshots",
@@ -74,7 +80,8 @@ def test_the_examples_load():
     loaded = config.load(ROOT / "config.example.toml")
 
     assert [check.name for check in loaded.checks] == ["billing-db", "orders-db", "wiki-db"]
-    assert loaded.state == ROOT / "state"
+    assert loaded.state == State(ROOT / "state", None, ROOT / "state/service.key")
+    assert loaded.service == Service()
     assert loaded.endpoint_url is None
     assert loaded.source_accounts[0].share_keys["eu-central-1"].startswith("arn:aws:kms:eu-central-1:111111111111:")
     scratch = loaded.scratch_accounts[0]
@@ -120,9 +127,14 @@ def test_the_example_checks_show_what_can_be_said():
         "db.r6g.xlarge",
         "restorecheck-postgres16",
     )
-    assert billing.limits == Limits(copy=timedelta(hours=8), restore=timedelta(hours=6), examine=timedelta(hours=3))
+    assert billing.limits == Limits(
+        copy=timedelta(hours=8), restore=timedelta(hours=6), examine=timedelta(hours=3), run=timedelta(hours=15)
+    )
     assert billing.assertions[2].database == "archive"
     assert billing.assertions[2].expect == Expectation(at_most=Cell("date", "2015-01-01"))
+    assert (billing.catch_up, billing.jitter, orders.catch_up) == (False, timedelta(hours=2), True)
+    assert orders.jitter == wiki.jitter == timedelta(minutes=15)
+    assert (orders.paused_until, wiki.paused_until) == (None, datetime(2026, 1, 31, 23, tzinfo=UTC))
     assert (wiki.restores, wiki.assertions, wiki.schedule, wiki.rpo) == (True, (), "0 3 * * *", timedelta(hours=26))
 
 
@@ -163,8 +175,83 @@ def test_the_directories_may_be_anywhere_and_editors_own_files_are_left_alone(ba
     (base / "var").mkdir()
     edit(base / "config.toml", "[defaults]", f'state = "var"\nchecks = "{base}/mine"\n[defaults]')
     loaded = config.load(Path("config.toml"))
-    assert (loaded.state, loaded.path) == ((base / "var").resolve(), base / "config.toml")
+    assert (loaded.state.directory, loaded.path) == ((base / "var").resolve(), base / "config.toml")
     assert [check.name for check in loaded.checks] == ["orders-db"]
+
+
+def test_the_state_may_be_a_database(base):
+    edit(
+        base / "config.toml",
+        "[defaults]",
+        'state = "postgres://u:hunter2@db/r?sslmode=require"\nservice_key = "own.key"\n[defaults]',
+    )
+    state = config.load(Path("config.toml")).state
+    url = "postgresql://u:hunter2@db/r?sslmode=require"
+    assert (state.directory, state.shared, state.store_url, state.runs_url) == (None, True, url, url)
+    assert (state.key, state.shown) == (base / "own.key", "postgresql://u:***@db/r?sslmode=require")
+    assert "hunter2" not in f"{state} {state!r}"
+
+
+def test_a_directory_holds_the_store_the_runs_and_the_key(base):
+    state = config.load(Path("config.toml")).state
+    home = (base / "state").resolve()
+    assert (state.directory, state.shared, state.shown) == (home, False, str(home))
+    assert (state.store_url, state.runs_url) == (
+        f"sqlite:///{home}/restorecheck.sqlite",
+        f"sqlite:///{home}/runs.sqlite",
+    )
+    assert state.store_url.startswith("sqlite:////")
+    assert state.key == home / "service.key"
+
+
+def test_the_service_is_as_the_file_says(base):
+    file = base / "config.toml"
+    file.write_text(
+        file.read_text() + '[service]\nruns = 3\nlate = "1h"\nsweep_share = 1\nlisten = "[::1]:0"\nreload = true\n'
+    )
+    service = config.load(file).service
+    assert service == Service(runs=3, late=timedelta(hours=1), sweep_share=1.0, listen="[::1]:0", reload=True)
+    assert (service.host, service.port) == ("::1", 0)
+    assert (Service().host, Service().port) == ("127.0.0.1", 9780)
+
+
+def test_days_may_be_short_with_an_aws_on_this_machine(base):
+    short = '[service]\nlate = "1s"\nheartbeat = "0.2s"\ntakeover = "1s"\nsweep = "0.5s"\nkeep = "1m"\n'
+    (base / "config.toml").write_text(
+        'endpoint_url = "http://127.0.0.1:5555"\n' + (base / "config.toml").read_text() + short
+    )
+    assert config.load(Path("config.toml")).service.takeover == timedelta(seconds=1)
+
+
+@pytest.mark.parametrize(
+    ("said", "zone", "until"),
+    [
+        ("2026-12-24", "Europe/Berlin", datetime(2026, 12, 23, 23, tzinfo=UTC)),
+        ("2026-07-01T12:00:00", "Europe/Berlin", datetime(2026, 7, 1, 10, tzinfo=UTC)),
+        ("2026-07-01T12:00:00+05:00", "Europe/Berlin", datetime(2026, 7, 1, 7, tzinfo=UTC)),
+        ("2026-07-01T12:00:00Z", "UTC", datetime(2026, 7, 1, 12, tzinfo=UTC)),
+    ],
+)
+def test_a_pause_is_meant_in_the_zone_of_its_check(base, said, zone, until):
+    edit(base / "checks/orders-db.toml", 'rpo = "25h"', f'rpo = "25h"\npaused_until = {said}\ntimezone = "{zone}"')
+    (check,) = config.load(Path("config.toml")).checks
+    assert check.paused_until == until
+    assert check.paused_until.tzinfo is UTC
+
+
+def test_what_a_check_says_of_its_times_outweighs_the_defaults(base):
+    edit(base / "config.toml", "[defaults]", '[defaults]\ncatch_up = false\njitter = "1h"')
+    (check,) = config.load(Path("config.toml")).checks
+    assert (check.catch_up, check.jitter) == (False, timedelta(hours=1))
+    edit(base / "checks/orders-db.toml", 'rpo = "25h"', 'rpo = "25h"\ncatch_up = true\njitter = "0s"')
+    (check,) = config.load(Path("config.toml")).checks
+    assert (check.catch_up, check.jitter) == (True, timedelta())
+
+
+def test_no_message_of_a_wrong_configuration_holds_a_password():
+    cases = [case for case in CASES if "hunter2" in "".join(f.read_text() for f in (BAD / case).glob("config.toml"))]
+    assert len(cases) >= 4
+    assert not any("hunter2" in (BAD / case / "expected.txt").read_text() for case in cases)
 
 
 def test_looking_things_up(base):

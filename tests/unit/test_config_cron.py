@@ -19,7 +19,7 @@ HOUR = timedelta(hours=1)
     [
         ("0 3 * * *", "UTC", 24 * HOUR),
         ("0 3 * * *", "Europe/Berlin", 25 * HOUR),
-        ("30 2 * * *", "Europe/Berlin", 24 * HOUR),  # it runs twice when the clocks go back
+        ("30 2 * * *", "Europe/Berlin", 25 * HOUR),  # the first of two, then the next day
         ("0 3 * * mon", "UTC", 7 * 24 * HOUR),
         ("0 3 * * mon-fri", "UTC", 3 * 24 * HOUR),
         ("0 0 1 * *", "UTC", 31 * 24 * HOUR),

@@ -5,7 +5,7 @@ import tomllib
 import pytest
 
 from restorecheck.config import positions
-from restorecheck.config.shape import CheckFile
+from restorecheck.config.check_shape import CheckFile
 from restorecheck.config.table import tables
 
 LINES = '''\

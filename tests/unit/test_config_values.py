@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from restorecheck.config import names, values
+from restorecheck.config import addresses, names, values
 from restorecheck.model import Cell
 
 
@@ -220,3 +220,98 @@ def test_wrong_names(read, wrong):
     for text in wrong:
         with pytest.raises(ValueError, match="; "):
             read(text)
+
+
+# --- addresses ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        ("state", "state"),
+        ("/var/lib/restorecheck", "/var/lib/restorecheck"),
+        ("postgresql://db/restorecheck", "postgresql://db/restorecheck"),
+        ("postgres://u:p%40ss@db:5432/r?sslmode=require", "postgresql://u:p%40ss@db:5432/r?sslmode=require"),
+        ("POSTGRESQL:///r?host=/run/postgresql", "postgresql:///r?host=/run/postgresql"),
+        ("postgresql://u@[::1]:5432/r", "postgresql://u@[::1]:5432/r"),
+    ],
+)
+def test_where_the_state_may_be(text, read):
+    assert addresses.state(text) == read
+
+
+SECRET = "hunter2"
+ADDRESSES = [
+    f"mysql://u:{SECRET}@db/r",
+    f"postgresql+psycopg://u:{SECRET}@db/r",
+    f"postgresql://u:{SECRET}@db",
+    f"postgresql://u:{SECRET}@db/",
+    f"postgresql://u:{SECRET}@db/a/b",
+    f"postgresql://u:{SECRET}@db:port/r",
+    f"postgresql://u:{SECRET}@db:99999/r",
+    f"postgresql://u:{SECRET}#1@db/r",
+    f"postgresql://u:{SECRET}?1@db/r",
+    f"postgresql://u:{SECRET}/1@db/r",
+    f"postgresql://u:{SECRET}@1@db:x/r",
+    f"postgresql://u:{SECRET} 1@db/r",
+    f"postgresql://u:{SECRET}\n1@db/r",
+    f"postgresql://u:1:{SECRET}@[db/r",
+    f"postgresql://db:5432?password={SECRET}@1",
+    f"postgresql://db/r/?sslpassword={SECRET}&user=a@b",
+]
+
+
+@pytest.mark.parametrize("text", ADDRESSES)
+def test_a_wrong_address_is_refused_and_its_password_never_told(text):
+    with pytest.raises(ValueError, match="; write ") as caught:
+        addresses.state(text)
+    assert SECRET not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        (f"postgresql://u:{SECRET}@db/r", "postgresql://u:***@db/r"),
+        (f"postgresql://u:{SECRET}@x@db/r", "postgresql://u:***@db/r"),
+        (f"postgresql://u@db/r?password={SECRET}&sslmode=require", "postgresql://u@db/r?password=***&sslmode=require"),
+        (
+            f"postgresql://db/r?sslmode=require&sslpassword={SECRET}",
+            "postgresql://db/r?sslmode=require&sslpassword=***",
+        ),
+        (f"postgresql://db:1/r?password={SECRET}@x", "postgresql://***"),
+        ("postgresql://u@db:5432/r", "postgresql://u@db:5432/r"),
+    ],
+)
+def test_passwords_are_masked(text, shown):
+    assert addresses.masked(text) == shown
+
+
+@pytest.mark.parametrize("text", ["127.0.0.1:9780", "[::1]:0", "localhost:65535", "0.0.0.0:1"])
+def test_where_one_may_listen(text):
+    assert addresses.listen(text) == text
+
+
+@pytest.mark.parametrize("text", ["", "9780", ":9780", "localhost", "::1:9780", "a:65536", "a:9780\n", "a b:1", "a:-1"])
+def test_where_one_may_not_listen(text):
+    with pytest.raises(ValueError, match="; write for example"):
+        addresses.listen(text)
+
+
+# --- delays, moments and shares -------------------------------------------------------------------------------------
+
+
+def test_a_delay_may_be_zero():
+    assert (values.delay("0s"), values.delay("15m")) == (timedelta(), timedelta(minutes=15))
+    with pytest.raises(ValueError, match="is not a duration"):
+        values.delay(0)
+
+
+@pytest.mark.parametrize(("toml", "share"), [("1", 1.0), ("0.5", 0.5), ("1e-3", 0.001)])
+def test_shares(toml, share):
+    assert values.share(tomllib.loads(f"x = {toml}", parse_float=Decimal)["x"]) == share
+
+
+@pytest.mark.parametrize("toml", ["0", "-0.5", "1.01", "nan", "inf", "true", '"0.5"'])
+def test_what_is_no_share(toml):
+    with pytest.raises(ValueError, match="is not a share; write a number"):
+        values.share(tomllib.loads(f"x = {toml}", parse_float=Decimal)["x"])

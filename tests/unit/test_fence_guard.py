@@ -33,6 +33,7 @@ from recorder import Recorder, error, instances, recording, snapshots, tag_list
 
 from restorecheck.errors import AwsError, PlannedError, RefusedError, SourceError
 from restorecheck.fence import TABLE, Effect, Hand, Mode, Permit, Role
+from restorecheck.fence.passage import Passage
 from restorecheck.fence.table import effect_of
 
 SERVICES = sorted({service for services in TABLE.values() for service in services})
@@ -57,17 +58,36 @@ def aws(world: Recorder) -> Recorder:
     return world
 
 
-def hand_of(aws: Recorder, role: Role = Role.SCRATCH, permit: Permit | None = RUN_PERMIT, account: str = "") -> Hand:
+def hand_of(
+    aws: Recorder,
+    role: Role = Role.SCRATCH,
+    permit: Permit | None = RUN_PERMIT,
+    *,
+    account: str = "",
+    region: str = REGION,
+    mode: Mode = Mode.ACT,
+) -> Hand:
     session = botocore.session.Session()
     session.register_component("data_loader", LOADER)
     session.set_credentials("AKIATEST", "secret")
     account = account or {Role.SOURCE: SOURCE, Role.SCRATCH: SCRATCH, Role.BASE: ""}[role]
-    return Hand(session, role, account, REGION, permit, endpoint_url=aws.url)
+    return Hand(Passage(session, role, account, region, endpoint_url=aws.url, mode=mode), permit)
+
+
+def client_of(hand: Hand, service: str) -> Any:
+    """The client that the Hand's own calls use."""
+    return hand._passage.client(service)
+
+
+def session_of(hand: Hand) -> botocore.session.Session:
+    return hand._passage._session
 
 
 def raw_client(hand: Hand, service: str) -> Any:
     """A client made behind the Hand's back, on its session."""
-    return hand._session.create_client(service, region_name=REGION, endpoint_url=hand._endpoint_url, config=ONE_TRY)
+    return session_of(hand).create_client(
+        service, region_name=REGION, endpoint_url=hand._passage._endpoint_url, config=ONE_TRY
+    )
 
 
 def described_instance(**changes: Any) -> dict[str, Any]:
@@ -152,7 +172,7 @@ def _sent() -> None:
 def test_services_without_an_entry_are_refused_whole(aws: Recorder, role: Role, service: str):
     hand = hand_of(aws, role)
     with pytest.raises(RefusedError, match=f"the {role} role may not call {service}$"):
-        hand.client(service)
+        client_of(hand, service)
     client = raw_client(hand, service)
     for operation in client.meta.service_model.operation_names:
         with pytest.raises(RefusedError):
@@ -169,16 +189,16 @@ def test_a_hand_refuses_before_it_makes_a_client(aws: Recorder):
 
 
 def test_paginators_and_waiters_are_refused(aws: Recorder):
-    client = hand_of(aws).client("rds")
+    client = client_of(hand_of(aws), "rds")
     with pytest.raises(RefusedError, match="rds:DescribeDBClusters"):
         list(client.get_paginator("describe_db_clusters").paginate())
-    with pytest.raises(RefusedError, match="rds:DescribeDBClusterSnapshots"):
-        client.get_waiter("db_cluster_snapshot_available").wait(DBClusterIdentifier="x")
+    with pytest.raises(RefusedError, match="rds:DescribeDBClusters"):
+        client.get_waiter("db_cluster_available").wait(DBClusterIdentifier="x")
     assert aws.asked == []
 
 
 def test_resources_of_boto3_are_refused(aws: Recorder):
-    session = boto3.session.Session(botocore_session=hand_of(aws)._session)
+    session = boto3.session.Session(botocore_session=session_of(hand_of(aws)))
     ec2 = session.resource("ec2", region_name=REGION, endpoint_url=aws.url, config=ONE_TRY)
     with pytest.raises(RefusedError, match="ec2:TerminateInstances"):
         ec2.Instance("i-0123456789abcdef0").terminate()
@@ -192,12 +212,18 @@ def test_resources_of_boto3_are_refused(aws: Recorder):
 
 
 def test_clients_of_a_boto3_session_around_ours_and_in_other_regions_are_refused(aws: Recorder):
-    session = boto3.session.Session(botocore_session=hand_of(aws)._session, region_name="us-east-1")
+    session = boto3.session.Session(botocore_session=session_of(hand_of(aws)), region_name="us-east-1")
     client = session.client("rds", endpoint_url=aws.url, config=ONE_TRY)
     with pytest.raises(RefusedError, match="may not call rds:StopDBInstance"):
         client.stop_db_instance(DBInstanceIdentifier=NAME)
-    with pytest.raises(RefusedError, match="the permit is for eu-central-1, the call is for us-east-1"):
+    with pytest.raises(RefusedError, match="no permit was given"):
         client.delete_db_snapshot(**DELETE_SNAPSHOT)
+    assert aws.asked == []
+
+
+def test_a_permit_does_not_count_in_another_region(aws: Recorder):
+    with pytest.raises(RefusedError, match="the permit is for eu-central-1, the call is for us-east-1"):
+        hand_of(aws, region="us-east-1").call("rds", "DeleteDBSnapshot", **DELETE_SNAPSHOT)
     assert aws.asked == []
 
 
@@ -205,7 +231,7 @@ def test_clients_of_a_boto3_session_around_ours_and_in_other_regions_are_refused
 def test_nothing_is_presigned(aws: Recorder, method: str):
     aws.answer("DescribeDBInstances", instances(described_instance()))
     with pytest.raises(RefusedError, match=r"may not be presigned|may not call"):
-        hand_of(aws).client("rds").generate_presigned_url(method, Params={})
+        client_of(hand_of(aws), "rds").generate_presigned_url(method, Params={})
 
 
 def test_a_form_for_s3_is_not_presigned(aws: Recorder):
@@ -239,24 +265,26 @@ def test_no_client_has_a_way_that_is_not_tried_here(aws: Recorder):
 
 def test_what_an_earlier_handler_changes_is_judged_as_changed(aws: Recorder):
     aws.answer("DescribeDBSnapshots", snapshots(described_snapshot(DBSnapshotIdentifier="orders-final")))
-    client = hand_of(aws).client("rds")
+    hand = hand_of(aws)
+    client = client_of(hand, "rds")
 
     def change(params: dict[str, Any], **_: object) -> None:
         params["DBSnapshotIdentifier"] = "orders-final"
 
     client.meta.events.register_first("before-parameter-build.rds.DeleteDBSnapshot", change)
     with pytest.raises(RefusedError, match="its name does not begin with"):
-        client.delete_db_snapshot(**DELETE_SNAPSHOT)
+        hand.call("rds", "DeleteDBSnapshot", **DELETE_SNAPSHOT)
     assert "DeleteDBSnapshot" not in aws.actions
 
 
 def test_what_replaces_the_parameters_is_judged(aws: Recorder):
     aws.answer("DescribeDBSnapshots", snapshots(described_snapshot(DBSnapshotIdentifier="orders-final")))
-    client = hand_of(aws).client("rds")
+    hand = hand_of(aws)
+    client = client_of(hand, "rds")
     other = {"DBSnapshotIdentifier": "orders-final"}
     client.meta.events.register("provide-client-params.rds.*", lambda **_: other)
     with pytest.raises(RefusedError, match="its name does not begin with"):
-        client.delete_db_snapshot(**DELETE_SNAPSHOT)
+        hand.call("rds", "DeleteDBSnapshot", **DELETE_SNAPSHOT)
     assert "DeleteDBSnapshot" not in aws.actions
 
 
@@ -264,7 +292,8 @@ def test_what_replaces_the_parameters_is_judged(aws: Recorder):
 @pytest.mark.parametrize("part", ["identifier", "operation", "url_path", "header"])
 def test_what_is_changed_after_it_was_judged_is_not_sent(aws: Recorder, event: str, part: str):
     aws.answer("DescribeDBSnapshots", snapshots(described_snapshot()))
-    client = hand_of(aws).client("rds")
+    hand = hand_of(aws)
+    client = client_of(hand, "rds")
 
     def change(params: dict[str, Any], model: Any, **_: object) -> None:
         if model.name != "DeleteDBSnapshot":
@@ -285,28 +314,29 @@ def test_what_is_changed_after_it_was_judged_is_not_sent(aws: Recorder, event: s
     else:
         client.meta.events.register(event, change)
     with pytest.raises(RefusedError, match="rds:DeleteDBSnapshot was not sent: it was changed after it was judged"):
-        client.delete_db_snapshot(**DELETE_SNAPSHOT)
+        hand.call("rds", "DeleteDBSnapshot", **DELETE_SNAPSHOT)
     assert "DeleteDBSnapshot" not in aws.actions
 
 
 def test_changing_the_callers_own_lists_later_does_not_help(aws: Recorder):
     aws.answer("DescribeDBSnapshots", snapshots(described_snapshot(SOURCE)))
-    client = hand_of(aws, Role.SOURCE).client("rds")
+    hand = hand_of(aws, Role.SOURCE)
+    client = client_of(hand, "rds")
     accounts = [SCRATCH]
     client.meta.events.register("before-endpoint-resolution.rds", lambda **_: accounts.append(OTHER))
     client.meta.events.register("before-call.rds.ModifyDBSnapshotAttribute", lambda **_: None)
     client.meta.events.register_last("before-parameter-build", lambda **_: accounts.append(OTHER))
     with pytest.raises(RefusedError, match="changed after it was judged"):
-        client.modify_db_snapshot_attribute(**{**SHARE, "ValuesToAdd": accounts})
+        hand.call("rds", "ModifyDBSnapshotAttribute", **{**SHARE, "ValuesToAdd": accounts})
     assert "ModifyDBSnapshotAttribute" not in aws.actions
 
 
 def test_what_comes_past_the_first_hook_is_not_sent(aws: Recorder):
     hand = hand_of(aws)
-    client = hand.client("rds")
-    client.meta.events.unregister("before-parameter-build", hand.guard)
+    client = client_of(hand, "rds")
+    client.meta.events.unregister("before-parameter-build", hand._passage._guard)
     with pytest.raises(RefusedError, match="it came past the fence without being judged"):
-        client.delete_db_snapshot(**DELETE_SNAPSHOT)
+        hand.call("rds", "DeleteDBSnapshot", **DELETE_SNAPSHOT)
     assert aws.asked == []
 
 
@@ -349,7 +379,7 @@ def test_what_is_this_runs_is_sent_after_a_fresh_look(
 def test_without_a_permit_a_hand_only_reads(aws: Recorder, role: Role, operation: str, params: dict[str, Any]):
     let_in(aws, role)
     hand = hand_of(aws, role, permit=None)
-    with pytest.raises(RefusedError, match="no permit was given: this session may only read"):
+    with pytest.raises(RefusedError, match="no permit was given: this call may only read"):
         hand.call("rds", operation, **params)
     assert aws.asked == []
     assert len(hand.call("rds", "DescribeDBSnapshots")["DBSnapshots"]) == 1
@@ -365,11 +395,10 @@ def test_a_permit_counts_in_its_own_accounts_only(aws: Recorder, role: Role, ope
 
 @pytest.mark.parametrize(("role", "operation", "params"), WRITES)
 def test_in_plan_mode_writes_are_noted_and_not_sent(aws: Recorder, role: Role, operation: str, params: dict[str, Any]):
-    hand = hand_of(aws, role)
-    hand.guard.mode = Mode.PLAN
+    hand = hand_of(aws, role, mode=Mode.PLAN)
     with pytest.raises(PlannedError, match=f"rds:{operation} was noted, not sent"):
         hand.call("rds", operation, **params)
-    (noted,) = hand.guard.planned
+    (noted,) = hand._passage._guard.planned
     assert (noted.account, noted.region, noted.service, noted.operation) == (hand.account, REGION, "rds", operation)
     assert set(noted.params) == set(params)
     assert "s3cret" not in repr(noted)
@@ -377,11 +406,10 @@ def test_in_plan_mode_writes_are_noted_and_not_sent(aws: Recorder, role: Role, o
 
 
 def test_plan_mode_refuses_what_would_be_refused(aws: Recorder):
-    hand = hand_of(aws)
-    hand.guard.mode = Mode.PLAN
+    hand = hand_of(aws, mode=Mode.PLAN)
     with pytest.raises(RefusedError, match="PubliclyAccessible must be False"):
         hand.call("rds", "RestoreDBInstanceFromDBSnapshot", **{**RESTORE, "PubliclyAccessible": True})
-    assert hand.guard.planned == []
+    assert hand._passage._guard.planned == []
 
 
 TARGETS: list[tuple[Role, str, dict[str, Any], dict[str, Any], str]] = [

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import botocore.exceptions
@@ -30,9 +31,19 @@ from recorder import Recorder, assumed, error, identity, instances, recording, r
 
 from restorecheck.errors import AwsError, PlannedError, RefusedError, SourceError
 from restorecheck.failures import AWS_ERRORS, KINDS, RETRYABLE_KINDS
-from restorecheck.fence import Entrance, Fence, Mode, Role, target_of_instance, target_of_snapshot
+from restorecheck.fence import (
+    Calls,
+    Entrance,
+    Fence,
+    Hand,
+    Mode,
+    Outage,
+    Role,
+    target_of_instance,
+    target_of_snapshot,
+)
 from restorecheck.fence.answers import of_client_error, of_no_answer
-from restorecheck.fence.hand import CONFIG
+from restorecheck.fence.passage import CONFIG
 
 
 @pytest.fixture(autouse=True)
@@ -46,6 +57,7 @@ def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIABASE")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
     monkeypatch.setattr("time.sleep", lambda seconds: None)
+    monkeypatch.setattr("botocore.retries.bucket.TokenBucket.acquire", lambda bucket: True)
 
 
 @pytest.fixture
@@ -137,6 +149,263 @@ def test_a_permit_that_was_made_elsewhere_is_refused(aws: Recorder, permit):
     with pytest.raises(RefusedError, match="the permit was not made for the accounts that are configured here"):
         fence_of(aws).hand(Role.SCRATCH, SCRATCH, REGION, permit)
     assert aws.asked == []
+
+
+def test_an_entrance_that_is_filed_under_another_account_is_not_used(aws: Recorder):
+    fence = Fence({}, {SCRATCH: entrance(OTHER)}, endpoint_url=aws.url)
+    with pytest.raises(RefusedError, match=f"account {SCRATCH} is not configured"):
+        fence.hand(Role.SCRATCH, SCRATCH, REGION)
+    assert aws.asked == []
+
+
+# --- what all runs share ------------------------------------------------------------------------------------------
+
+
+def test_all_hands_of_a_place_share_one_passage_and_each_region_has_its_own(aws: Recorder):
+    fence = fence_of(aws)
+    hands = [fence.hand(Role.SCRATCH, SCRATCH, REGION, permit) for permit in (RUN_PERMIT, None, RUN_PERMIT)]
+    assert len({id(hand._passage) for hand in hands}) == 1
+    assert fence.hand(Role.SCRATCH, SCRATCH, "us-east-1")._passage is not hands[0]._passage
+    assert aws.actions == ["AssumeRole", "GetCallerIdentity"]
+
+
+def test_a_crowd_that_enters_at_once_makes_one_passage_and_nobody_gets_in_unproven(aws: Recorder):
+    aws.answer("GetCallerIdentity", identity(OTHER))
+    fence = fence_of(aws)
+
+    def enter(_: int) -> Hand | str:
+        try:
+            return fence.hand(Role.SCRATCH, SCRATCH, REGION)
+        except RefusedError as e:
+            return e.message
+
+    with ThreadPoolExecutor(8) as pool:
+        assert set(pool.map(enter, range(16))) == {f"the scratch role of account {SCRATCH} leads into account {OTHER}"}
+        aws.answer("GetCallerIdentity", identity(SCRATCH))
+        hands = list(pool.map(enter, range(16)))
+    assert len({id(hand._passage) for hand in hands if isinstance(hand, Hand)}) == 1
+    assert not any(isinstance(hand, str) for hand in hands)
+    assert aws.actions.count("AssumeRole") == 1
+
+
+def test_the_partition_of_a_region_is_looked_up_once(aws: Recorder, monkeypatch: pytest.MonkeyPatch):
+    asked: list[str] = []
+    look = botocore.session.Session.get_partition_for_region
+    monkeypatch.setattr(
+        botocore.session.Session, "get_partition_for_region", lambda s, region: asked.append(region) or look(s, region)
+    )
+    fence = fence_of(aws)
+    for region in (REGION, "cn-north-1", REGION):
+        fence.permit(source_account=SOURCE, scratch_account=SCRATCH, region=region, began=BEGAN, expires=EXPIRES)
+    assert asked == [REGION, "cn-north-1"]
+
+
+# --- runs that were planned under another configuration -----------------------------------------------------------
+
+OLD_SOURCE, OLD_SCRATCH = "444444444444", "555555555555"
+
+
+def test_a_fence_that_knows_two_more_accounts_enters_them_and_the_other_does_not(aws: Recorder):
+    aws.answer("AssumeRole", assumed(OLD_SCRATCH))
+    aws.answer("GetCallerIdentity", identity(OLD_SCRATCH))
+    aws.answer("DescribeDBSnapshots", snapshots())
+    fence = fence_of(aws)
+    wider = fence.with_entrances(entrance(OLD_SOURCE), entrance(OLD_SCRATCH, "of-old"))
+    wanted = {"source_account": OLD_SOURCE, "scratch_account": OLD_SCRATCH, "region": REGION}
+    permit = wider.permit(**wanted, began=BEGAN, expires=EXPIRES, run_id=RUN, check="orders-db")
+    assert permit.source_accounts == {SOURCE, OLD_SOURCE}
+    assert permit.scratch_accounts == {SCRATCH, OLD_SCRATCH}
+    hand = wider.hand(Role.SCRATCH, OLD_SCRATCH, REGION, permit)
+    assert hand.call("rds", "DescribeDBSnapshots")["DBSnapshots"] == []
+    assert aws.asked[0]["RoleArn"] == f"arn:aws:iam::{OLD_SCRATCH}:role/restorecheck"
+    assert aws.asked[0]["ExternalId"] == "of-old"
+    asked = len(aws.asked)
+    with pytest.raises(RefusedError, match="is not configured as a scratch account"):
+        fence.hand(Role.SCRATCH, OLD_SCRATCH, REGION)
+    with pytest.raises(RefusedError, match="the permit was not made for the accounts"):
+        fence.hand(Role.SCRATCH, SCRATCH, REGION, permit)
+    with pytest.raises(RefusedError, match="the permit was not made for the accounts"):
+        wider.hand(Role.SCRATCH, SCRATCH, REGION, RUN_PERMIT)
+    assert len(aws.asked) == asked
+
+
+def test_an_old_account_is_proven_like_any_other(aws: Recorder):
+    aws.answer("GetCallerIdentity", identity(SOURCE))
+    wider = fence_of(aws).with_entrances(entrance(OLD_SOURCE), entrance(OLD_SCRATCH))
+    with pytest.raises(RefusedError, match=f"leads into account {SOURCE}"):
+        wider.hand(Role.SCRATCH, OLD_SCRATCH, REGION)
+
+
+@pytest.mark.parametrize(
+    ("source", "scratch", "message"),
+    [
+        (SCRATCH, OLD_SCRATCH, f"account {SCRATCH} is configured as a scratch account now"),
+        (OLD_SOURCE, SOURCE, f"account {SOURCE} is configured as a source account now"),
+        (SCRATCH, SOURCE, "is configured as a scratch account now"),
+        (OLD_SOURCE, OLD_SOURCE, f"account {OLD_SOURCE} cannot be source and scratch account of one run"),
+        ("", OLD_SCRATCH, "it is not known how the source account of this run was entered"),
+        (OLD_SOURCE, "", "it is not known how the scratch account of this run was entered"),
+    ],
+)
+def test_no_account_comes_to_be_on_both_sides(aws: Recorder, source: str, scratch: str, message: str):
+    fence = fence_of(aws)
+    with pytest.raises(RefusedError, match=message):
+        fence.with_entrances(entrance(source), entrance(scratch))
+    wider = fence.with_entrances(entrance(OLD_SOURCE), entrance(OLD_SCRATCH))
+    with pytest.raises(RefusedError, match="configured as a scratch account now"):  # nor by two steps
+        wider.with_entrances(entrance(OLD_SCRATCH), entrance(OTHER))
+    assert aws.asked == []
+
+
+def test_an_entrance_without_a_role_is_none(aws: Recorder):
+    with pytest.raises(RefusedError, match="it is not known how the scratch account"):
+        fence_of(aws).with_entrances(entrance(OLD_SOURCE), Entrance(OLD_SCRATCH, ""))
+
+
+def test_an_account_that_is_still_configured_is_entered_as_it_is_now(aws: Recorder):
+    fence = fence_of(aws, external_id="of-now")
+    wider = fence.with_entrances(entrance(OLD_SOURCE), replace(entrance(SCRATCH, "of-old"), role_arn="arn:of-old"))
+    assert wider.hand(Role.SCRATCH, SCRATCH, REGION)._passage is fence.hand(Role.SCRATCH, SCRATCH, REGION)._passage
+    assert aws.asked[0]["ExternalId"] == "of-now"
+
+
+def test_a_wider_fence_shares_what_is_planned_counted_and_out_of_order(aws: Recorder):
+    fence = fence_of(aws, Mode.PLAN)
+    wider = fence.with_entrances(entrance(OLD_SOURCE), entrance(OLD_SCRATCH))
+    permit = wider.permit(
+        source_account=SOURCE, scratch_account=SCRATCH, region=REGION, began=BEGAN, expires=EXPIRES, run_id=RUN
+    )
+    with pytest.raises(PlannedError):
+        wider.hand(Role.SCRATCH, SCRATCH, REGION, permit).call("rds", "ModifyDBInstance", **PASSWORD)
+    assert [call.operation for call in fence.planned] == ["ModifyDBInstance"]
+    assert fence.calls is wider.calls
+    assert fence.outages() == wider.outages() == []
+
+
+# --- what goes out, and whether anything comes back ---------------------------------------------------------------
+
+
+def test_every_try_to_send_is_counted_by_role_account_service_and_operation(aws: Recorder):
+    aws.answer("GetCallerIdentity", identity(SCRATCH), identity(SOURCE))
+    aws.answer("DescribeDBInstances", error("Throttling", "Rate exceeded"), error("Oops", status=500), instances())
+    fence = fence_of(aws)
+    hand = fence.hand(Role.SCRATCH, SCRATCH, REGION)
+    assert fence.calls.snapshot()[Role.SCRATCH, SCRATCH, "sts", "GetCallerIdentity"] == 1
+    hand.call("rds", "DescribeDBInstances")
+    hand.call("rds", "DescribeDBInstances")
+    with pytest.raises(RefusedError):
+        hand.call("rds", "DeleteDBSnapshot", **DELETE_SNAPSHOT)  # is not sent, and so not counted
+    fence.hand(Role.SOURCE, SOURCE, REGION)
+    counted = fence.calls.snapshot()
+    assert counted == {
+        (Role.BASE, "", "sts", "AssumeRole"): 2,
+        (Role.SCRATCH, SCRATCH, "sts", "GetCallerIdentity"): 1,
+        (Role.SCRATCH, SCRATCH, "rds", "DescribeDBInstances"): 4,
+        (Role.SOURCE, SOURCE, "sts", "GetCallerIdentity"): 1,
+    }
+    assert sum(counted.values()) == len(aws.asked)
+    counted.clear()  # a snapshot is the caller's own
+    assert fence.calls.snapshot()
+
+
+def test_counting_loses_nothing_among_many_threads():
+    calls, called = Calls(), (Role.SCRATCH, SCRATCH, "rds", "DescribeDBInstances")
+    with ThreadPoolExecutor(8) as pool:
+        for _ in range(8):
+            pool.submit(lambda: [calls.count(called) for _ in range(500)])
+    assert calls.snapshot() == {called: 4000}
+
+
+class Hours:
+    """A clock that shows another hour each time it is read."""
+
+    def __init__(self) -> None:
+        self.read: list[datetime] = []
+
+    def __call__(self) -> datetime:
+        self.read.append(BEGAN + timedelta(hours=len(self.read)))
+        return self.read[-1]
+
+
+def test_an_outage_lasts_from_the_first_try_without_an_answer_to_the_next_answer(aws: Recorder):
+    clock = Hours()
+    fence = Fence({}, {SCRATCH: entrance(SCRATCH)}, endpoint_url=aws.url, now=clock)
+    hand = fence.hand(Role.SCRATCH, SCRATCH, REGION)
+    assert fence.outages() == []
+    aws.answer("DescribeDBInstances", error("ServiceUnavailable", status=503))
+    with pytest.raises(AwsError, match="ServiceUnavailable"):
+        hand.call("rds", "DescribeDBInstances")
+    told = Outage(
+        Role.SCRATCH,
+        SCRATCH,
+        REGION,
+        "rds",
+        since=clock.read[0],
+        last=clock.read[5],  # six tries
+        message="DescribeDBInstances: HTTP 503 ServiceUnavailable",
+    )
+    assert fence.outages() == [told]
+    hand.call("sts", "GetCallerIdentity")  # another service
+    assert fence.outages() == [told]
+    aws.answer("DescribeDBInstances", instances())
+    hand.call("rds", "DescribeDBInstances")
+    assert fence.outages() == []
+    assert len(clock.read) == 6  # an answer does not ask what time it is
+
+
+@pytest.mark.parametrize(
+    ("answer", "out"),
+    [
+        (error("AccessDenied", status=403), False),
+        (error("Throttling", "Rate exceeded"), False),
+        (error("RequestLimitExceeded", status=503), False),  # somebody answers, and says why
+        (error("DBInstanceNotFound", status=404), False),
+        ((400, "<html>please log in</html"), True),
+        ((200, "<html>please log in</html"), True),
+        (error("NobodyKnows", status=500), True),
+        (error("InternalFailure", status=500), True),
+        ((502, ""), True),
+    ],
+)
+def test_any_word_of_aws_is_an_answer_but_that_it_is_broken(aws: Recorder, answer: tuple[int, str], out: bool):
+    hand = (fence := fence_of(aws)).hand(Role.SCRATCH, SCRATCH, REGION)
+    aws.answer("DescribeDBInstances", answer)
+    with pytest.raises(SourceError):
+        hand.call("rds", "DescribeDBInstances")
+    assert [outage.service for outage in fence.outages()] == (["rds"] if out else [])
+
+
+def test_what_a_run_lacks_is_no_outage(aws: Recorder):
+    aws.answer("AssumeRole", assumed(SCRATCH, timedelta(minutes=11)), error("AccessDenied", status=403))
+    hand = (fence := fence_of(aws)).hand(Role.SCRATCH, SCRATCH, REGION)
+    with pytest.raises(SourceError, match="Nonsense"):
+        hand.call("rds", "DescribeDBInstances", Nonsense=1)
+    hand._passage._session._credentials._mandatory_refresh_timeout = 15 * 60
+    with pytest.raises(AwsError, match="AssumeRole"):
+        hand.call("rds", "DescribeDBInstances")
+    assert fence.outages() == []
+
+
+def test_nobody_there_is_an_outage_of_the_service_that_was_asked(aws: Recorder):
+    clock = Hours()
+    fence = Fence({SOURCE: entrance(SOURCE)}, {}, endpoint_url="http://127.0.0.1:1", now=clock)
+    with pytest.raises(SourceError, match="Could not connect") as raised:
+        fence.hand(Role.SOURCE, SOURCE, REGION)
+    assert raised.value.kind == "aws-unavailable"
+    (outage,) = fence.outages()  # nobody even got so far as to ask as the source role
+    assert (outage.role, outage.account, outage.region, outage.service) == (Role.BASE, "", REGION, "sts")
+    assert outage.message.startswith("AssumeRole: Could not connect to the endpoint URL")
+    assert (outage.since, outage.last) == (clock.read[0], clock.read[-1])
+
+
+def test_the_longest_outage_is_told_first(aws: Recorder):
+    aws.answer("GetCallerIdentity", identity(SCRATCH), identity(SOURCE))
+    fence = Fence({SOURCE: entrance(SOURCE)}, {SCRATCH: entrance(SCRATCH)}, endpoint_url=aws.url, now=Hours())
+    aws.answer("DescribeDBSnapshots", (502, ""))
+    for role, account in ((Role.SCRATCH, SCRATCH), (Role.SOURCE, SOURCE), (Role.SCRATCH, SCRATCH)):
+        with pytest.raises(AwsError):
+            fence.hand(role, account, REGION).call("rds", "DescribeDBSnapshots")
+    assert [outage.account for outage in fence.outages()] == [SCRATCH, SOURCE]
 
 
 # --- credentials --------------------------------------------------------------------------------------------------
@@ -422,7 +691,7 @@ def test_wrong_parameters_and_an_aws_that_is_not_there(aws: Recorder):
     with pytest.raises(SourceError, match="DescribeDBInstances in account") as raised:
         hand.call("rds", "DescribeDBInstances", Nonsense=1)
     assert raised.value.kind == "settings"
-    hand._endpoint_url = "http://127.0.0.1:1"
+    hand._passage._endpoint_url = "http://127.0.0.1:1"
     with pytest.raises(SourceError, match="Could not connect") as raised:
         hand.call("kms", "DescribeKey", KeyId="k")
     assert (raised.value.kind, raised.value.retryable) == ("aws-unavailable", True)

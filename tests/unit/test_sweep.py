@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -71,6 +72,8 @@ class FakeAws:
     instances: list[dict[str, Any]] = field(default_factory=list)
     scratch_snapshots: list[dict[str, Any]] = field(default_factory=list)
     source_snapshots: list[dict[str, Any]] = field(default_factory=list)
+    cluster_snapshots: list[dict[str, Any]] = field(default_factory=list)
+    shared: dict[str, Any] = field(default_factory=dict)  # name of a snapshot → with whom, or what asking raises
     denied: dict[tuple[Role, str], Exception] = field(default_factory=dict)  # role and operation, or "enter"
     deleting: dict[str, Exception] = field(default_factory=dict)  # name of a piece → what its delete raises
     deleted: list[tuple[str, str, str]] = field(default_factory=list)
@@ -97,6 +100,8 @@ class FakeHand:
         self.aws.calls.append((operation, params))
         if operation == "DescribeDBInstances":
             held = self.aws.instances
+        elif operation == "DescribeDBClusterSnapshots":
+            held = self.aws.cluster_snapshots
         else:
             held = self.aws.scratch_snapshots if self.role is Role.SCRATCH else self.aws.source_snapshots
         yield from held
@@ -106,11 +111,22 @@ class FakeHand:
     def call(self, service: str, operation: str, **params: Any) -> dict[str, Any]:
         name = params.get("DBInstanceIdentifier") or params["DBSnapshotIdentifier"]
         self.aws.calls.append((operation, params))
+        if operation == "DescribeDBSnapshotAttributes":
+            return self.attributes(name)
         self.aws.permits.append(self.permit)
         if name in self.aws.deleting:
             raise self.aws.deleting[name]
         self.aws.deleted.append((operation, self.account, name))
         return {}
+
+    def attributes(self, name: str) -> dict[str, Any]:
+        held = self.aws.shared.get(name, [])
+        if isinstance(held, Exception):
+            raise held
+        if isinstance(held, dict):
+            return held
+        attributes = [{"AttributeName": "restore", "AttributeValues": held}]
+        return {"DBSnapshotAttributesResult": {"DBSnapshotIdentifier": name, "DBSnapshotAttributes": attributes}}
 
 
 def swept(aws: FakeAws, *, act: bool = True, places: tuple[Place, ...] = PLACES, **limits: Any) -> Swept:
@@ -161,13 +177,14 @@ def test_nothing_there_is_clean():
     assert (found.pieces, found.blind, found.tripped, found.leaked) == ((), (), "", False)
 
 
-def test_it_lists_instances_in_scratch_only_and_manual_snapshots_everywhere():
+def test_it_lists_once_per_place_and_kind_and_in_a_source_account_manual_snapshots_only():
     aws = FakeAws()
     swept(aws)
     assert aws.calls == [
         ("DescribeDBInstances", {}),
         ("DescribeDBSnapshots", {"SnapshotType": "manual"}),
         ("DescribeDBSnapshots", {"SnapshotType": "manual"}),
+        ("DescribeDBClusterSnapshots", {"SnapshotType": "manual"}),
     ]
 
 
@@ -312,6 +329,249 @@ def test_the_breaker_lets_at_most_this_much_go(old: int, fresh: int, most: int, 
     assert gone == (0 if found.tripped else old)
 
 
+def test_a_breaker_that_tripped_is_the_first_that_is_said_and_is_there_for_programs():
+    aws = FakeAws([an_instance(day) for day in range(1, 13)])
+    found = swept(aws)
+    assert found.summary.startswith("NOTHING WAS DELETED: 12 pieces have expired, and no more than 10 ")
+    assert found.to_json()["tripped"] == found.tripped
+    assert found.to_json()["leaked"] is True
+
+
+def test_snapshots_of_others_that_are_shared_do_not_make_the_share_smaller():
+    theirs = [an_owners_snapshot(f"nightly-{i}") for i in range(20)]
+    aws = FakeAws([an_instance(18), an_instance(19), an_instance(20)], [a_snapshot(22)], theirs)
+    aws.shared = {theirs[i]["DBSnapshotIdentifier"]: [SCRATCH] for i in range(20)}
+    found = swept(aws)
+    assert found.tripped.startswith("3 of 4 pieces")
+    assert len(found.of(State.SHARED)) == 20
+
+
+# --- shares -------------------------------------------------------------------------------------------------------
+
+
+def an_owners_snapshot(name: str = "before-migration", **changes: Any) -> dict[str, Any]:
+    mine = a_snapshot(account=SOURCE, DBSnapshotIdentifier=name, DBSnapshotArn=arn("snapshot", SOURCE, name))
+    return {**mine, "TagList": [], "SnapshotCreateTime": BEGAN - timedelta(days=30), **changes}
+
+
+def a_copy(day: int, **changes: Any) -> dict[str, Any]:
+    """Return the copy in the scratch account that a run made of the owner's snapshot."""
+    return a_snapshot(day, SourceDBSnapshotIdentifier=arn("snapshot", SOURCE, "before-migration"), **changes)
+
+
+def asked_about(aws: FakeAws) -> list[str]:
+    return [params["DBSnapshotIdentifier"] for name, params in aws.calls if name == "DescribeDBSnapshotAttributes"]
+
+
+def test_an_owners_snapshot_that_is_shared_with_a_scratch_account_is_told_and_left():
+    theirs = [an_owners_snapshot(), an_owners_snapshot("weekly"), an_owners_snapshot("yearly")]
+    aws = FakeAws(source_snapshots=theirs, shared={"before-migration": [OTHER, SCRATCH], "weekly": [OTHER]})
+    found = swept(aws)
+    (piece,) = found.pieces
+    assert (piece.state, piece.place, piece.label) == (
+        State.SHARED,
+        PRODUCTION,
+        arn("snapshot", SOURCE, "before-migration"),
+    )
+    assert piece.reason == (
+        f"shared with the scratch account {SCRATCH}: by its owner, by a run that holds no copy of it, or by one whose "
+        "records were lost; restorecheck never takes back what it cannot prove to have given"
+    )
+    assert not found.leaked
+    assert (aws.deleted, aws.permits, found.blind) == ([], [], ())
+    assert "1 snapshots of others shared" in found.summary
+
+
+def test_a_share_that_a_run_uses_right_now_says_so():
+    aws = FakeAws([], [a_copy(22)], [an_owners_snapshot()], shared={"before-migration": [SCRATCH]})
+    (piece,) = swept(aws).of(State.SHARED)
+    assert "in use by a run that may still be going on" in piece.reason
+    assert run_of(22) in piece.reason
+    assert "its lease runs until 2026-11-23 03:00 UTC" in piece.reason
+
+
+@pytest.mark.parametrize(
+    "copy",
+    [
+        a_copy(20),  # its lease has run out
+        a_copy(22, TagList=[]),  # no run's
+        a_snapshot(22, SourceDBSnapshotIdentifier=arn("snapshot", SOURCE, "weekly")),
+        a_snapshot(22),
+    ],
+)
+def test_a_share_is_in_use_only_by_a_copy_of_it_with_a_lease(copy: dict[str, Any]):
+    aws = FakeAws([], [copy], [an_owners_snapshot()], shared={"before-migration": [SCRATCH]})
+    (piece,) = swept(aws).of(State.SHARED)
+    assert "whose records were lost" in piece.reason
+
+
+def test_a_public_snapshot_is_told():
+    aws = FakeAws(source_snapshots=[an_owners_snapshot()], shared={"before-migration": ["all"]})
+    (piece,) = swept(aws).pieces
+    assert piece.state is State.SHARED
+    assert piece.reason.startswith("public: every AWS account may copy and restore it")
+    aws.shared["before-migration"] = ["all", SCRATCH]
+    (piece,) = swept(aws).pieces
+    assert "public: " in piece.reason
+    assert "; shared with the scratch account" in piece.reason
+
+
+def test_our_own_copies_are_not_asked_about():
+    tags = tag_list({TAG_MANAGED: "true"})
+    aws = FakeAws(source_snapshots=[a_snapshot(account=SOURCE), an_owners_snapshot("tagged", TagList=tags)])
+    swept(aws)
+    assert asked_about(aws) == []
+
+
+def test_snapshots_of_a_scratch_account_are_not_asked_about():
+    aws = FakeAws(scratch_snapshots=[a_snapshot(DBSnapshotIdentifier="final", TagList=[])])
+    assert swept(aws).pieces == ()
+    assert asked_about(aws) == []
+
+
+def test_the_two_hundred_newest_are_asked_about_and_the_rest_is_said():
+    theirs = [an_owners_snapshot(f"nightly-{i}", SnapshotCreateTime=BEGAN - timedelta(days=i)) for i in range(203)]
+    aws = FakeAws(source_snapshots=theirs[::-1], shared={"nightly-199": [SCRATCH], "nightly-200": [SCRATCH]})
+    found = swept(aws)
+    assert asked_about(aws) == [f"nightly-{i}" for i in range(200)]
+    assert [piece.target.name for piece in found.pieces] == ["nightly-199"]
+    assert found.blind == (Blind(PRODUCTION, "shares", "3 older snapshots were not asked about: no more than 200 are"),)
+    assert swept(FakeAws(source_snapshots=theirs[:200])).blind == ()
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [(DENIED, "may not list"), ({}, "AWS does not say who may see the snapshot weekly")],
+)
+def test_who_may_see_a_snapshot_that_cannot_be_asked_is_not_nobody(answer: Any, reason: str):
+    theirs = [an_owners_snapshot("newest", SnapshotCreateTime=BEGAN), an_owners_snapshot("weekly")]
+    aws = FakeAws(source_snapshots=theirs, shared={"newest": [SCRATCH], "weekly": answer})
+    found = swept(aws)
+    assert found.blind == (Blind(PRODUCTION, "shares", reason),)
+    assert [piece.target.name for piece in found.pieces] == ["newest"]  # what was found by then counts
+
+
+def test_a_snapshot_that_is_gone_by_then_stops_nothing():
+    gone = AwsError("DBSnapshotNotFound", "no such thing", kind="interfered", retryable=False)
+    theirs = [an_owners_snapshot("newest", SnapshotCreateTime=BEGAN), an_owners_snapshot("weekly")]
+    found = swept(FakeAws(source_snapshots=theirs, shared={"newest": gone, "weekly": [SCRATCH]}))
+    assert (found.blind, [piece.target.name for piece in found.pieces]) == ((), ["weekly"])
+
+
+def test_shares_do_not_hinder_what_goes():
+    aws = FakeAws([an_instance()], [], [an_owners_snapshot()], shared={"before-migration": DENIED})
+    assert [piece.state for piece in swept(aws).pieces] == [State.ASKED]
+
+
+# --- cluster snapshots --------------------------------------------------------------------------------------------
+
+
+def a_cluster_snapshot(name: str, cluster: str = "shop", **changes: Any) -> dict[str, Any]:
+    return {
+        "DBClusterSnapshotIdentifier": name,
+        "DBClusterSnapshotArn": arn("cluster-snapshot", SCRATCH, name),
+        "DBClusterIdentifier": cluster,
+        "Status": "available",
+        "SnapshotType": "manual",
+        "SnapshotCreateTime": BEGAN - timedelta(hours=23),
+        "TagList": [],
+        **changes,
+    }
+
+
+def tagged_cluster_snapshot(day: int, **changes: Any) -> dict[str, Any]:
+    name = f"restorecheck-{run_of(day)}"
+    began = BEGAN + timedelta(days=day - 21)
+    tags = tag_list(tags_of(arn("cluster-snapshot", SCRATCH, name), run_of(day), began + timedelta(hours=24)))
+    return a_cluster_snapshot(name, name, SnapshotCreateTime=began + timedelta(minutes=9), TagList=tags) | changes
+
+
+def test_what_aurora_left_of_a_runs_cluster_is_kept_with_what_to_do():
+    aws = FakeAws(cluster_snapshots=[a_cluster_snapshot("rds-final-1", f"restorecheck-{run_of(20)}")])
+    found = swept(aws)
+    (piece,) = found.pieces
+    assert (piece.state, piece.label) == (State.KEPT, arn("cluster-snapshot", SCRATCH, "rds-final-1"))
+    assert f"an upgrade of the cluster restorecheck-{run_of(20)} failed" in piece.reason
+    assert piece.reason.endswith(
+        f"run this in account {SCRATCH}: aws rds delete-db-cluster-snapshot --region {REGION} "
+        "--db-cluster-snapshot-identifier rds-final-1"
+    )
+    assert found.leaked
+    assert aws.deleted == []
+
+
+def test_cluster_snapshots_of_others_are_not_mentioned():
+    theirs = [
+        a_cluster_snapshot("rds-final-2"),  # of a cluster of theirs
+        a_cluster_snapshot("nightly", f"restorecheck-{run_of(20)}"),  # somebody took it; it is theirs to keep
+        a_cluster_snapshot("weekly", TagList=None),
+    ]
+    assert swept(FakeAws(cluster_snapshots=theirs)).pieces == ()
+
+
+@pytest.mark.parametrize(
+    ("described", "state", "reason"),
+    [
+        (tagged_cluster_snapshot(20), State.KEPT, "its lease has run out; restorecheck has no call"),
+        (tagged_cluster_snapshot(22), State.LEASED, "its lease runs until"),
+        (tagged_cluster_snapshot(20, Status="deleting"), State.GOING, ""),
+        (tagged_cluster_snapshot(20, TagList=[]), State.KEPT, "does not carry the tag"),
+        (tagged_cluster_snapshot(20, SnapshotCreateTime=None), State.KEPT, "does not say when it was created"),
+        (a_cluster_snapshot("x", TagList=tag_list({TAG_MANAGED: "true"})), State.KEPT, "its name does not begin with"),
+        (a_cluster_snapshot("rds-final-1", "restorecheck-x", Status="deleting"), State.GOING, ""),
+    ],
+)
+def test_a_cluster_snapshot_is_judged_by_the_fence_and_never_deleted(
+    described: dict[str, Any], state: State, reason: str
+):
+    aws = FakeAws(cluster_snapshots=[described])
+    (piece,) = swept(aws).pieces
+    assert piece.state is state
+    assert reason in piece.reason
+    assert aws.deleted == []
+
+
+def test_an_instance_snapshot_of_the_same_name_goes_and_the_cluster_snapshot_stays():
+    aws = FakeAws(scratch_snapshots=[a_snapshot(20)], cluster_snapshots=[tagged_cluster_snapshot(20)])
+    assert [(p.target.kind, p.state) for p in swept(aws).pieces] == [
+        ("snapshot", State.ASKED),
+        ("cluster-snapshot", State.KEPT),
+    ]
+    assert len(aws.deleted) == 1
+
+
+# --- what is told -------------------------------------------------------------------------------------------------
+
+
+def test_the_summary_is_one_line_that_counts_every_state():
+    aws = FakeAws([an_instance(20), an_instance(22)], [], [an_owners_snapshot()], shared={"before-migration": DENIED})
+    assert swept(aws, act=False).summary == (
+        "looked in 2 places: 2 pieces of restorecheck's, 1 expired, 1 leased; could not look at 1 of what is there"
+        " (dry run)"
+    )
+    assert swept(FakeAws()).summary == "looked in 2 places: 0 pieces of restorecheck's"
+
+
+def test_the_plain_form_is_json_with_every_piece_and_every_blind_spot():
+    aws = FakeAws([an_instance(22)], [], [an_owners_snapshot()], shared={"before-migration": DENIED})
+    plain = swept(aws).to_json()
+    assert json.loads(json.dumps(plain)) == plain
+    assert plain["pieces"] == [
+        {
+            "arn": arn("db", SCRATCH, f"restorecheck-{run_of(22)}"),
+            "state": "leased",
+            "reason": "its lease runs until 2026-11-23 03:00 UTC",
+            "kind": "db",
+            "account": SCRATCH,
+            "region": REGION,
+        }
+    ]
+    assert plain["could_not_look"] == [
+        {"account": SOURCE, "region": REGION, "what": "shares", "reason": "may not list"}
+    ]
+    assert (plain["dry_run"], plain["leaked"], plain["tripped"]) == (False, False, "")
+
+
 # --- what goes wrong ----------------------------------------------------------------------------------------------
 
 
@@ -326,7 +586,9 @@ def test_the_breaker_lets_at_most_this_much_go(old: int, fresh: int, most: int, 
 def test_a_place_that_cannot_be_entered_is_not_an_empty_place(error: Exception):
     aws = FakeAws([an_instance()], [], [a_snapshot(account=SOURCE)], denied={(Role.SCRATCH, "enter"): error})
     found = swept(aws)
-    assert found.blind == (Blind(LAB, "instances", str(error)), Blind(LAB, "snapshots", str(error)))
+    assert found.blind == tuple(
+        Blind(LAB, what, str(error)) for what in ("instances", "snapshots", "cluster snapshots")
+    )
     assert [piece.place for piece in found.pieces] == [PRODUCTION]
     assert len(aws.deleted) == 1
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from restorecheck.durable import Look
+from restorecheck import verify as workflow
+from restorecheck.durable import Durable, Look
 from restorecheck.errors import RestorecheckError, SourceError
 from restorecheck.model import (
     Answer,
@@ -165,3 +167,8 @@ class ScriptedPorts:
 def failing(kind: str, *, retryable: bool = False) -> Exception:
     """Return an error as a source raises it."""
     return RestorecheckError(f"AWS said {kind}", kind=kind, retryable=retryable)
+
+
+def verify(durable: Durable, ports: ScriptedPorts) -> Report:
+    """Run the workflow to its end."""
+    return asyncio.run(workflow.verify(durable, ports))

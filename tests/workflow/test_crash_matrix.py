@@ -4,10 +4,9 @@ from collections import Counter
 
 import pytest
 from journal import Edge, Journal, JournalDurable, Killed, SkipClock
-from workflow.scripted import NOW, RUN, Cloud, ScriptedPorts, failing
+from workflow.scripted import NOW, RUN, Cloud, ScriptedPorts, failing, verify
 
 from restorecheck.model import Report
-from restorecheck.verify import verify
 
 TROUBLES: dict[str, dict[str, list[str]]] = {
     "nothing": {},

@@ -1,11 +1,13 @@
 """What stands in front of moto: who calls, may he, shall the call fail, what is written into the call log.
 
-Order: identity → fault → trust (AssumeRole) → moto, which hands RDS to rds.py.
+Order: outage → identity → fault → trust (AssumeRole) → moto, which hands RDS to rds.py.
 """
 
 from __future__ import annotations
 
+import contextlib
 import io
+import socket
 import time
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
@@ -21,7 +23,19 @@ from restorecheck.demo.aws.faults import Call
 Environ = dict[str, Any]
 Answer = tuple[int, list[tuple[str, str]], bytes]
 
-REASONS = {200: "OK", 400: "Bad Request", 403: "Forbidden", 404: "Not Found", 500: "Internal Server Error"}
+REASONS = {
+    200: "OK",
+    400: "Bad Request",
+    403: "Forbidden",
+    404: "Not Found",
+    500: "Internal Server Error",
+    503: "Service Unavailable",
+}
+SILENT = 0
+"""In place of an HTTP status: no answer at all."""
+NO_ANSWER = "no answer"
+"""The error in the call log of a call that an outage left without an answer."""
+UNAVAILABLE = "The request has failed due to a temporary failure of the server."
 
 
 class Application:
@@ -43,6 +57,10 @@ class Application:
             start_response(f"{status} {REASONS[status]}", headers)
             return [content]
         status, headers, content = self._aws(environ, body)
+        if status == SILENT:
+            with contextlib.suppress(KeyError, OSError):
+                environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
+            raise ConnectionResetError("an outage")  # the server then forgets the connection, and says nothing
         start_response(f"{status} {REASONS.get(status, 'Answer')}", headers)
         return [content]
 
@@ -52,8 +70,10 @@ class Application:
         who = access.identify(request.access_key)
         account, role = (who.account, who.role) if who else ("", "unknown")
         call = wire.call(request.service, request.operation, account, role, request.parameters)
-        answer = _not_identified(request, who) or self._decide(environ, request, call, who)
-        self._estate.calls.append(
+        done, answer = False, self._in_an_outage(request) or _not_identified(request, who)
+        if answer is None:
+            done, answer = self._decide(environ, request, call, who)
+        self._estate.calls.add(
             {
                 "time": datetime.now(UTC).isoformat(),
                 "account": account,
@@ -63,27 +83,40 @@ class Application:
                 "operation": request.operation,
                 "parameters": wire.public(request.parameters),
                 "status": answer[0],
-                "error": wire.error_code(answer[0], {k.lower(): v for k, v in answer[1]}, answer[2]),
+                "carried_out": done,
+                "error": NO_ANSWER
+                if answer[0] == SILENT
+                else wire.error_code(answer[0], {k.lower(): v for k, v in answer[1]}, answer[2]),
                 "seconds": round(time.monotonic() - began, 4),
             }
         )
         return answer
 
-    def _decide(self, environ: Environ, request: wire.Request, call: Call, who: access.Identity | None) -> Answer:
+    def _in_an_outage(self, request: wire.Request) -> Answer | None:
+        how = self._estate.outage
+        if how is None:
+            return None
+        return (SILENT, [], b"") if how == "closed" else _error(request, 503, "ServiceUnavailable", UNAVAILABLE)
+
+    def _decide(
+        self, environ: Environ, request: wire.Request, call: Call, who: access.Identity | None
+    ) -> tuple[bool, Answer]:
+        """Return whether the call was carried out, and the answer."""
         assert who is not None  # _not_identified has answered
         fault = self._estate.faults.strike(call, ["code"])
         if fault and not fault.carried_out:
-            return _error(request, fault.http_status, str(fault.code), fault.text(call))
+            return False, _error(request, fault.http_status, str(fault.code), fault.text(call))
         if request.service == "sts" and request.operation == "AssumeRole":
             arn = request.parameters.get("RoleArn", "")
             if not access.may_assume(who, arn, request.parameters.get("ExternalId")):
                 message = f"User: {who.arn} is not authorized to perform: sts:AssumeRole on resource: {arn}"
-                return _error(request, 403, "AccessDenied", message)
+                return False, _error(request, 403, "AccessDenied", message)
         environ["HTTP_X_MOTO_ACCOUNT_ID"] = who.account
         answer = self._ask_moto(environ)
+        done = answer[0] < 400
         if fault:  # its answer gets lost on the way back
-            return _error(request, fault.http_status, str(fault.code), fault.text(call))
-        return answer
+            answer = _error(request, fault.http_status, str(fault.code), fault.text(call))
+        return done, answer
 
     def _ask_moto(self, environ: Environ) -> Answer:
         told: list[Any] = []

@@ -9,7 +9,7 @@ import json
 import urllib.parse
 from collections.abc import Callable
 from dataclasses import asdict, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from restorecheck.demo.aws import access, patches, rds_snapshots
@@ -30,8 +30,11 @@ class Control:
         self._estate, self._digests = estate, Digests(estate)
         self._calls: dict[tuple[str, str], Callable[[Values], Any]] = {
             ("GET", "state"): lambda _: estate.describe(),
-            ("GET", "calls"): lambda _: list(estate.calls.copy()),
+            ("GET", "calls"): lambda _: estate.calls.last(),
             ("DELETE", "calls"): lambda _: estate.calls.clear(),
+            ("GET", "tally"): lambda _: estate.calls.tally(),
+            ("POST", "clock"): self._clock,
+            ("POST", "outage"): self._outage,
             ("GET", "faults"): lambda _: estate.faults.describe(),
             ("POST", "faults"): lambda values: asdict(estate.faults.add(values)),
             ("DELETE", "faults"): lambda values: estate.faults.clear(values.get("id")),
@@ -68,6 +71,24 @@ class Control:
             known = ", ".join(asdict(self._estate.timings))
             raise ControlError(f"timings: known are {known}, given are {', '.join(values)}") from e
         return asdict(self._estate.timings)
+
+    def _clock(self, values: Values) -> Values:
+        (seconds,) = required(values, "offset")
+        if isinstance(seconds, bool) or not isinstance(seconds, int | float):
+            raise ControlError(f"offset is {seconds!r}; would be right: seconds, as a number")
+        try:
+            self._estate.offset = timedelta(seconds=seconds)
+            return {"now": self._estate.today()}
+        except (OverflowError, ValueError) as e:  # beyond what a date can be, or no number at all
+            self._estate.offset = timedelta(0)
+            raise ControlError(f"offset is {seconds!r}: {e}") from e
+
+    def _outage(self, values: Values) -> Values:
+        how = values.get("how")
+        if how not in {None, "closed", "unavailable"}:
+            raise ControlError(f"how is {how!r}; would be right: closed, unavailable, or null for none")
+        self._estate.outage = how
+        return {"how": how}
 
     def _quota(self, values: Values) -> None:
         (account,) = required(values, "account")

@@ -30,10 +30,10 @@ class Digests:
         """Return the digest of an account, as JSON has it."""
         estate = self._estate
         with estate.lock:
-            now = estate.clock()
+            now, today = estate.clock(), estate.today()
             found: dict[str, Any] = {
                 name: {
-                    "instances": {i.identifier: i.describe(now) for i in region.instances.values()},
+                    "instances": {i.identifier: i.describe(now, today) for i in region.instances.values()},
                     "snapshots": {
                         s.identifier: s.describe(now) | {"SharedWith": sorted(s.shared_with)}
                         for s in region.snapshots.values()

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
+from restorecheck.demo.aws.calllog import CallLog
 from restorecheck.demo.aws.dataplane import DataPlane
 from restorecheck.demo.aws.errors import AwsError, ControlError
 from restorecheck.demo.aws.faults import Faults
@@ -21,6 +22,7 @@ from restorecheck.demo.aws.snapshots import Snapshot
 from restorecheck.demo.aws.timeline import Clock, Timings
 
 T = TypeVar("T")
+Outage = Literal["closed", "unavailable"]
 INSTANCES = 40
 SNAPSHOTS = 100
 """AWS's default quotas per account and region."""
@@ -43,10 +45,16 @@ class Estate:
         self.data, self.clock, self._first_timings = data, clock, timings
         self.timings = timings
         self.faults = Faults()
-        self.calls: deque[dict[str, Any]] = deque(maxlen=20_000)
+        self.calls = CallLog()
+        self.offset = timedelta(0)
+        self.outage: Outage | None = None
         self.lock = threading.RLock()
         self.timers: set[threading.Timer] = set()
         self._regions: dict[tuple[str, str], Region] = {}
+
+    def today(self) -> datetime:
+        """Return the time of day that the estate tells: ours, and the offset that it was told."""
+        return datetime.now(UTC) + self.offset
 
     def region(self, account: str, name: str) -> Region:
         """Return one account's RDS in one region, without the instances whose deletion has come to an end."""
@@ -147,7 +155,7 @@ class Estate:
             self._regions.clear()
             self.faults.clear()
             self.calls.clear()
-            self.timings = self._first_timings
+            self.timings, self.offset, self.outage = self._first_timings, timedelta(0), None
         self.data.empty(pending)
         for instance in instances:
             if instance.dead:

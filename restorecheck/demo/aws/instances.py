@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from restorecheck.demo.aws.postgres import Server
@@ -71,9 +71,9 @@ class Instance:
     tags: dict[str, str]
     timeline: Timeline
     boot: Future[Server]
+    created: datetime
     end_status: str | None = None
     dead: Dead | None = None
-    created: datetime = field(default_factory=lambda: datetime.now(UTC))
     resource_id: str = field(default_factory=lambda: "db-" + uuid.uuid4().hex[:26].upper())
     deleting: Timeline | None = None
     removal: Future[None] | None = None
@@ -122,8 +122,8 @@ class Instance:
         port = self.dead.port if self.dead else server.port
         return {"Address": "127.0.0.1", "Port": port, "HostedZoneId": "Z2R2ITUGPM61AM"}
 
-    def describe(self, now: float) -> Wire:
-        """Return what DescribeDBInstances says."""
+    def describe(self, now: float, today: datetime) -> Wire:
+        """Return what DescribeDBInstances says. `now` is the estate's clock, `today` the time of day that it tells."""
         status = self.status(now)
         described = self.settings | {
             "DBInstanceIdentifier": self.identifier,
@@ -140,7 +140,7 @@ class Instance:
         if status != "creating":
             described["InstanceCreateTime"] = self.created
             if described["BackupRetentionPeriod"]:
-                described["LatestRestorableTime"] = datetime.now(UTC) - timedelta(minutes=5)
+                described["LatestRestorableTime"] = today - timedelta(minutes=5)
         return {key: value for key, value in described.items() if value is not None}
 
 

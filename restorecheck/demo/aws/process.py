@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 REGION = "us-east-1"
 ADMINISTRATOR_KEY = "AKIADEMO"
@@ -138,6 +138,20 @@ class DemoAws:
         """Change the seconds of some phases, for what begins from now on; returns all."""
         return dict(self._control("POST", "timings", seconds))
 
+    def clock(self, offset: float) -> None:
+        """Let it tell a time of day so many seconds from ours, in all that it describes; phases last as long as ever.
+
+        How long the credentials of a role are good is not touched.
+        """
+        self._control("POST", "clock", {"offset": offset})
+
+    def outage(self, on: bool, *, how: Literal["closed", "unavailable"] = "closed") -> None:
+        """Begin or end an outage: AWS closes each connection without an answer, or answers each call with 503.
+
+        Databases and control calls are not touched.
+        """
+        self._control("POST", "outage", {"how": how if on else None})
+
     def quota(
         self, account: str, *, instances: int | None = None, snapshots: int | None = None, region: str = REGION
     ) -> None:
@@ -180,8 +194,12 @@ class DemoAws:
         return str(self._control("POST", "role", order)["arn"])
 
     def calls(self) -> list[dict[str, Any]]:
-        """Return all AWS calls since the last reset: time, account, role, service, operation, parameters, status…."""
+        """Return the last 20,000 AWS calls since the last reset: time, account, role, operation, status…."""
         return list(self._control("GET", "calls"))
+
+    def tally(self) -> dict[str, Any]:
+        """Return all calls since the last reset as counts per minute, and when each instance and snapshot was made."""
+        return dict(self._control("GET", "tally"))
 
     def clear_calls(self) -> None:
         """Forget the calls so far."""

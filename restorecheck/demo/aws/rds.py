@@ -75,8 +75,9 @@ class RdsApi(RDSResponse):  # type: ignore[misc, unused-ignore]  # moto is typed
 
     def describe_db_instances(self) -> ActionResult:
         """DescribeDBInstances."""
-        now, found = self.scope.now, rds_instances.describe(self.scope, self.asked())
-        return self._pages("DBInstances", "DBInstanceArn", [i.describe(now) for i in found])
+        now, today = self.scope.now, self.scope.today
+        found = rds_instances.describe(self.scope, self.asked())
+        return self._pages("DBInstances", "DBInstanceArn", [i.describe(now, today) for i in found])
 
     def delete_db_instance(self) -> ActionResult:
         """DeleteDBInstance: first the last snapshot, if one is asked for."""
@@ -90,7 +91,7 @@ class RdsApi(RDSResponse):  # type: ignore[misc, unused-ignore]  # moto is typed
         return self._instance(instance)
 
     def _instance(self, instance: Instance) -> ActionResult:
-        return ActionResult({"DBInstance": instance.describe(self.scope.now)})
+        return ActionResult({"DBInstance": instance.describe(self.scope.now, self.scope.today)})
 
     # --- snapshots -----------------------------------------------------------------------------------------------
 

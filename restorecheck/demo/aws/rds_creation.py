@@ -137,6 +137,7 @@ def _make(scope: Scope, asked: Wire, inherited: Wire, content: Content) -> Insta
             tags=content.tags,
             timeline=journey(scope.now, estate.timings, retention=retention),
             boot=Future(),
+            created=scope.today,
         ),
     )
     _boot(estate, instance, content)
@@ -171,7 +172,7 @@ def _boot(estate: Estate, instance: Instance, content: Content) -> None:
 
     instance.boot = estate.data.submit(work)
     if snapshot:
-        snapshot.readers.append(instance.boot)
+        snapshot.read_by(instance.boot)
 
 
 def _flags(asked: Wire, *, encrypted: bool) -> Wire:

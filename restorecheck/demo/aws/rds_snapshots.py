@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import uuid
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from restorecheck.demo.aws import keys
@@ -38,7 +38,7 @@ def final(scope: Scope, instance: Instance, name: str) -> Snapshot:
 def made_by_aws(scope: Scope, instance_id: str, at: datetime | None, kind: str) -> Snapshot:
     """Take a snapshot as the nightly backup or AWS Backup does; `at`: when it says it was made."""
     instance = scope.estate.instance(scope.account, scope.region_name, instance_id)
-    when = at or datetime.now(UTC)
+    when = at or scope.today
     name = f"rds:{instance.identifier}-{when:%Y-%m-%d-%H-%M}"
     if kind == "awsbackup":
         name = f"awsbackup:job-{uuid.uuid4()}"
@@ -59,7 +59,7 @@ def _take(
     directory = data.new_copy()
     if instance.settings["CopyTagsToSnapshot"]:
         tags = instance.tags | tags
-    when = at or datetime.now(UTC)
+    when = at or scope.today
     snapshot = Snapshot(
         account=scope.account,
         region=scope.region_name,
@@ -119,12 +119,13 @@ def copy(scope: Scope, asked: Wire) -> Snapshot:
         work=data.submit(lambda: data.copy(source.directory, directory)),
         timeline=Timeline(scope.now, (("creating", scope.estate.timings.copy),), "available"),
         instance_created=source.instance_created,
+        created=scope.today,
         original_created=source.original_created,
         database_time=source.database_time,
         source_arn=source.arn if foreign or far else None,
         copied_from=source,
     )
-    source.readers.append(target.work)
+    source.read_by(target.work)
     scope.region.snapshots[name] = target
     return target
 

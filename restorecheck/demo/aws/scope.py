@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from restorecheck.demo.aws.estate import Estate, Region
@@ -29,3 +30,8 @@ class Scope:
     def now(self) -> float:
         """The estate's clock."""
         return self.estate.clock()
+
+    @property
+    def today(self) -> datetime:
+        """The time of day, as the estate tells it."""
+        return self.estate.today()

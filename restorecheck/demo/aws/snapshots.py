@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +36,7 @@ class Snapshot:
     instance_created: datetime
     database_time: datetime
     original_created: datetime
-    created: datetime = field(default_factory=lambda: datetime.now(UTC))
+    created: datetime
     shared_with: list[str] = field(default_factory=list)
     source_arn: str | None = None
     copied_from: Snapshot | None = None
@@ -44,6 +44,10 @@ class Snapshot:
     """Its source went away while it was being copied."""
     readers: list[Future[Any]] = field(default_factory=list)
     """Work that still reads its directory."""
+
+    def read_by(self, work: Future[Any]) -> None:
+        """Note work that reads its directory, and forget what has ended: each holds a database server."""
+        self.readers = [reader for reader in self.readers if not reader.done()] + [work]
 
     @property
     def arn(self) -> str:

@@ -6,7 +6,8 @@
                                    import (our copy under the scratch key, if encrypted) ┤
                                                                               restore ── open
 
-`points` picks the recovery point, `journey` goes there, `removal` goes back, `reach` talks to AWS for all of them.
+`points` picks the recovery point, `journey` goes there, `removal` goes back, `reach` talks to AWS for all of them; what
+waits looks at `sightings`, which all runs of an account share, and asks for one name by `describing`.
 """
 
 from __future__ import annotations

@@ -14,21 +14,28 @@ from restorecheck.errors import AwsError, QueryError, SourceError
 from restorecheck.failures import CONNECTABLE_STATUSES, INSTANCE_STATUSES
 from restorecheck.model import Answers, RecoveryPoint
 from restorecheck.sources.interface import Stage
-from restorecheck.sources.rds.reach import Described, Reach, Side
+from restorecheck.sources.rds.describing import Described
+from restorecheck.sources.rds.reach import Reach, Side
 
 
 def stages(reach: Reach, point: RecoveryPoint) -> Sequence[Stage]:
     """Return the legs from this point to an answering database."""
     limits, legs = reach.limits, []
     if reach.exports(point):
-        legs.append(Stage("export", lambda: _export(reach, point), _copied(reach, "source"), limits.copy))
+        export = reach.begun(lambda: _export(reach, point))
+        legs.append(Stage("export", export, _copied(reach, "source"), limits.copy))
     if reach.exports(point) or reach.borrows(point):
         legs.append(Stage("share", lambda: _share(reach, point), lambda: _look_shared(reach, point), limits.copy))
     if point.encrypted:  # a shared encrypted instance snapshot cannot be restored, only copied [RDS user guide]
-        legs.append(Stage("import", lambda: _import(reach, point), _copied(reach, "scratch"), limits.copy))
+        import_ = reach.begun(lambda: _import(reach, point))
+        legs.append(Stage("import", import_, _copied(reach, "scratch"), limits.copy))
+    restore, set_password = (
+        reach.begun(lambda: _restore(reach, point)),
+        reach.begun(lambda: _set_password(reach, point)),
+    )
     legs += [
-        Stage("restore", lambda: _restore(reach, point), lambda: _look_restored(reach), limits.restore),
-        Stage("open", lambda: _set_password(reach, point), lambda: _look_open(reach, point), limits.open),
+        Stage("restore", restore, lambda: _look_restored(reach), limits.restore),
+        Stage("open", set_password, lambda: _look_open(reach, point), limits.open),
     ]
     return legs
 
@@ -69,7 +76,7 @@ def _copy(reach: Reach, side: Side, snapshot: str, key: dict[str, Any]) -> None:
 
 def _copied(reach: Reach, side: Side) -> Callable[[], Look]:
     def look() -> Look:
-        snapshot = reach.snapshot(side)
+        snapshot = reach.sighted_snapshot(side)
         if snapshot is None:
             raise SourceError(f"the copy {reach.name} vanished from the {side} account", kind="interfered")
         status = snapshot.get("Status", "unknown")
@@ -138,16 +145,15 @@ def _restore(reach: Reach, point: RecoveryPoint) -> None:
 
 
 def _look_restored(reach: Reach) -> Look:
-    instance, status = _alive(reach)
+    instance, status = _alive(reach, reach.sighted_instance())
     done = status in CONNECTABLE_STATUSES
     if done and instance.get("PubliclyAccessible") is not False:
         raise SourceError(f"the restored instance {reach.name} is publicly accessible", kind="interfered")
     return Look(done, status)
 
 
-def _alive(reach: Reach) -> tuple[Described, str]:
+def _alive(reach: Reach, instance: Described | None) -> tuple[Described, str]:
     """Return the instance and its status. Raises SourceError when it is gone or in a status that it never leaves."""
-    instance = reach.instance()
     if instance is None:
         raise SourceError(f"the instance {reach.name} vanished from the scratch account", kind="interfered")
     status = instance.get("DBInstanceStatus", "unknown")
@@ -172,7 +178,7 @@ def _set_password(reach: Reach, point: RecoveryPoint) -> None:
 
 def _look_open(reach: Reach, point: RecoveryPoint) -> Look:
     """Done when a query answers: `available` alone proves nothing."""
-    instance, status = _alive(reach)
+    instance, status = _alive(reach, reach.sighted_instance())
     if status not in CONNECTABLE_STATUSES or instance.get("PendingModifiedValues", {}).get("MasterUserPassword"):
         return Look(done=False, status=f"{status}, new password pending")
     database = reach.world.database
@@ -188,7 +194,7 @@ def _look_open(reach: Reach, point: RecoveryPoint) -> Look:
 
 def examine(reach: Reach) -> Answers:
     """Ask every assertion's question of the copy, as its read-only role."""
-    instance, _ = _alive(reach)
+    instance, _ = _alive(reach, reach.instance())
     login, database = reach.login(instance), reach.world.database
     version = database.knock(login)
     asked_at = reach.world.now()

@@ -12,7 +12,8 @@ from datetime import datetime
 from restorecheck.errors import AwsError, SourceError
 from restorecheck.model import RecoveryPoint, SnapshotKind
 from restorecheck.schedule import PREFIX
-from restorecheck.sources.rds.reach import Described, Reach, Side
+from restorecheck.sources.rds.describing import Described
+from restorecheck.sources.rds.reach import Reach, Side
 
 Offered = tuple[SnapshotKind, Described]
 

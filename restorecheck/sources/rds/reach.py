@@ -5,19 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from functools import wraps
+from typing import Literal
 
 from restorecheck.databases.interface import Database, Login
-from restorecheck.errors import AwsError, QueryError
+from restorecheck.errors import QueryError
 from restorecheck.fence import TAG_RESOURCE, TAG_RUN, Fence, Hand, Permit, Role
 from restorecheck.model import Plan, RecoveryPoint, SnapshotKind
 from restorecheck.passwords import Passwords
 from restorecheck.schedule import scratch_name
+from restorecheck.sources.rds import describing
+from restorecheck.sources.rds.describing import Described
+from restorecheck.sources.rds.sightings import Sightings
 
 READER = "restorecheck_reader_"
 """The read-only role of a copy is READER + a few letters of the run, so that no role in the backup has its name."""
 
-Described = dict[str, Any]
 Side = Literal["source", "scratch"]
 
 
@@ -29,6 +32,7 @@ class World:
     database: Database
     passwords: Passwords
     now: Callable[[], datetime]
+    sightings: Sightings | None = None  # shared by all runs of a process; None: each look asks AWS for itself
 
 
 class Reach:
@@ -40,6 +44,8 @@ class Reach:
         self.name = scratch_name(plan.run_id)
         """The id of everything that this run makes: the copy on either side, and the instance."""
         self._hands: dict[tuple[Side, str], Hand] = {}
+        self._sightings = world.sightings
+        self._since = self._sightings.monotonic() if self._sightings else 0.0
 
     # --- which way a point goes: decided by the point alone, so that a replay goes the same way ------------------
 
@@ -99,11 +105,41 @@ class Reach:
 
     def instance(self) -> Described | None:
         """Describe the scratch instance, or return None if AWS knows none."""
-        return _first(self.hand("scratch"), "DescribeDBInstances", "DBInstances", DBInstanceIdentifier=self.name)
+        return describing.instance(self.hand("scratch"), self.name)
 
     def snapshot(self, side: Side) -> Described | None:
         """Describe this run's copy on one side, or return None."""
-        return _first(self.hand(side), "DescribeDBSnapshots", "DBSnapshots", DBSnapshotIdentifier=self.name)
+        return describing.snapshot(self.hand(side), self.name)
+
+    def begun(self, begin: Callable[[], None]) -> Callable[[], None]:
+        """Return a `begin` that notes its end: whatever was listed before that says nothing about what it began."""
+
+        @wraps(begin)
+        def noting() -> None:
+            try:
+                begin()
+            finally:  # also after a failure: AWS may have done it all the same
+                if self._sightings:
+                    self._since = self._sightings.monotonic()
+
+        return noting
+
+    def sighted_instance(self) -> Described | None:
+        """Return the scratch instance as a listing shared with other runs shows it: for waiting, and nothing else."""
+        if self._sightings is None:
+            return self.instance()
+        place = (Role.SCRATCH, self.placement.account, self.source.region)
+        every = self.limits.poll.total_seconds()
+        return self._sightings.instance(*place, self.name, since=self._since, every=every)
+
+    def sighted_snapshot(self, side: Side) -> Described | None:
+        """Return this run's copy on one side as a shared listing shows it: for waiting, and nothing else."""
+        if self._sightings is None:
+            return self.snapshot(side)
+        account = self.source.account if side == "source" else self.placement.account
+        place = (Role(side), account, self.source.region)
+        every = self.limits.poll.total_seconds()
+        return self._sightings.snapshot(*place, self.name, since=self._since, every=every)
 
     def manual_snapshots(self, side: Side) -> Iterator[Described]:
         """List every manual snapshot on one side."""
@@ -147,6 +183,10 @@ class Reach:
 class ImaginedReach(Reach):
     """A Reach in which this run's copies and instance seem to exist, so that plan mode reaches every call."""
 
+    def __init__(self, plan: Plan, world: World) -> None:
+        super().__init__(plan, world)
+        self._sightings = None
+
     def instance(self) -> Described:
         """Return the instance that the run would make."""
         tags = self.tags("db", "scratch")
@@ -158,18 +198,3 @@ class ImaginedReach(Reach):
         account = self.source.account if side == "source" else self.placement.account
         arn = self.permit().arn("snapshot", account, self.name)
         return {"DBSnapshotIdentifier": self.name, "DBSnapshotArn": arn, "TagList": self.tags("snapshot", side)}
-
-
-def _first(hand: Hand, operation: str, key: str, **params: str) -> Described | None:
-    try:
-        found: list[Described] = hand.call("rds", operation, **params)[key]
-    except AwsError as e:
-        tolerate(e, "DBInstanceNotFound", "DBSnapshotNotFound")
-        return None
-    return found[0] if found else None
-
-
-def tolerate(error: AwsError, *codes: str) -> None:
-    """Raise the error again unless its code is one of these."""
-    if error.code not in codes:
-        raise error

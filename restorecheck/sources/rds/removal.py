@@ -13,13 +13,15 @@ from restorecheck.errors import AwsError
 from restorecheck.fence import TAG_RUN
 from restorecheck.model import Leftover, RecoveryPoint
 from restorecheck.sources.interface import Stage
-from restorecheck.sources.rds.reach import Reach, Side, tolerate
+from restorecheck.sources.rds.describing import Described, tolerate
+from restorecheck.sources.rds.reach import Reach, Side
 
 
 def stages(reach: Reach, point: RecoveryPoint) -> Sequence[Stage]:
     """Return the legs back, in the order that AWS allows: instance, scratch copy, share, source copy."""
     limit = reach.limits.teardown
-    legs = [Stage("drop instance", lambda: _drop_instance(reach), lambda: _look_instance(reach), limit)]
+    drop_instance = reach.begun(lambda: _drop_instance(reach))
+    legs = [Stage("drop instance", drop_instance, lambda: _look_instance(reach), limit)]
     if point.encrypted:
         legs.append(_drop_copy(reach, "drop import", "scratch"))
     if reach.exports(point) or reach.borrows(point):
@@ -45,7 +47,16 @@ def _drop_instance(reach: Reach) -> None:
         tolerate(e, "DBInstanceNotFound", "InvalidDBInstanceState")
 
 
+def _going(reach: Reach, sighted: Described | None) -> bool:
+    """Say whether a shared listing shows it on its way out. Then there is nothing to do; all else is asked afresh."""
+    if sighted is None or not reach.ours(sighted):
+        return False
+    return "deleting" in {sighted.get("DBInstanceStatus"), sighted.get("Status")}
+
+
 def _look_instance(reach: Reach) -> Look:
+    if _going(reach, reach.sighted_instance()):
+        return Look(done=False, status="deleting")
     _drop_instance(reach)  # AWS may have refused it in the state that it was in; by now it may allow it
     instance = reach.instance()
     if instance is None or not reach.ours(instance):
@@ -63,13 +74,15 @@ def _drop_copy(reach: Reach, name: str, side: Side) -> Stage:
             tolerate(e, "DBSnapshotNotFound", "InvalidDBSnapshotState")
 
     def look() -> Look:
+        if _going(reach, reach.sighted_snapshot(side)):
+            return Look(done=False, status="deleting")
         drop()
         snapshot = reach.snapshot(side)
         if snapshot is None or not reach.ours(snapshot):
             return Look(done=True, status="gone")
         return Look(done=False, status=snapshot.get("Status", "unknown"))
 
-    return Stage(name, drop, look, reach.limits.teardown)
+    return Stage(name, reach.begun(drop), look, reach.limits.teardown)
 
 
 def _unshare(reach: Reach, point: RecoveryPoint) -> None:

@@ -1,0 +1,75 @@
+"""Addresses in the configuration: of the store's database, and of our own web server. Pure.
+
+A database's address may hold a password. No message, table or proof may show it: `masked` is how it is shown, and it
+hides too much rather than too little.
+"""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import urlsplit
+
+from restorecheck.config.values import shown
+
+STATE = r"^(postgres(ql)?://[^/#\s]*/[^/?#@\s]+(\?[^#\s]*)?|(?!.*://).*\S.*)$"
+LISTEN = r"^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+):[0-9]{1,5}$"
+
+_PASSWORD = re.compile(r"(?<=://)([^:@]*):.*@", re.DOTALL)  # to the last @: one in a password should be escaped
+_SECRET = re.compile(r"((?:^|&)[^=&]*password[^=&]*=)[^&]*", re.IGNORECASE)
+_LARGEST_PORT = 65_535
+
+
+def masked(url: str) -> str:
+    """Return the address of a database with *** in place of its passwords."""
+    head, mark, query = url.partition("?")
+    if "@" not in head and "@" in query:  # the ? may stand in a password
+        return f"{url.partition('://')[0]}://***"
+    return _PASSWORD.sub(r"\1:***@", head) + mark + _SECRET.sub(r"\1***", query)
+
+
+def state(text: str) -> str:
+    """Read where the state is: a directory as it is, or the address of a PostgreSQL database as `postgresql://…`."""
+    if not text.strip():
+        raise ValueError("is empty; write something, or leave the key out")
+    if "://" not in text:
+        if "?" in text:
+            raise ValueError("has a ?, which no address of a store can hold; write another name")
+        return text
+    scheme, _, rest = text.partition("://")
+    said = shown(masked(text))
+    if scheme.lower() not in ("postgresql", "postgres"):
+        raise ValueError(
+            f"{said} is neither a directory nor a PostgreSQL database; "
+            'write state = "state", or for example state = "postgresql://restorecheck@db.example.org/restorecheck"'
+        )
+    if why := _why_not_database(f"postgresql://{rest}"):
+        raise ValueError(
+            f"{said} {why}; write it as PostgreSQL does, for example "
+            '"postgresql://restorecheck@db.example.org:5432/restorecheck?sslmode=verify-full"'
+        )
+    return f"postgresql://{rest}"
+
+
+def _why_not_database(url: str) -> str | None:
+    if re.search(r"\s", url):
+        return "has a space or a line break, which an address writes as %20 or %0A"
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # which is read only when it is asked for
+    except ValueError:  # its own message may hold what it could not read
+        return "cannot be read as an address; in a user's name and a password, / : @ # ? % are written as %2F %3A …"
+    if parts.fragment or "#" in url or "@" in parts.path:
+        return "has a # or @ where none can stand; in a user's name and a password, they are written as %23 and %40"
+    name = parts.path.removeprefix("/")
+    return "does not name one database" if not name or "/" in name else None
+
+
+def listen(text: str) -> str:
+    """Read where the web server listens: a host and a port."""
+    host, _, port = text.rpartition(":")
+    if not re.match(LISTEN, text) or text.endswith("\n") or int(port) > _LARGEST_PORT:
+        right = f'"{host or "127.0.0.1"}:9780"' if re.fullmatch(r"[A-Za-z0-9.-]*", host) else '"127.0.0.1:9780"'
+        raise ValueError(
+            f"{shown(text)} is not a host and a port; write for example {right} (an IPv6 address in brackets)"
+        )
+    return text

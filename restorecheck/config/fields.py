@@ -1,0 +1,95 @@
+"""The types of values in the TOML, as pydantic reads them and as the JSON Schema says them. Pure.
+
+Which sentence a wrong value gets is said by `names`, `values` and `addresses`; which keys there are, by the shapes.
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, PlainValidator, WithJsonSchema
+
+from restorecheck.config import addresses, names, values
+from restorecheck.model import Cell
+
+
+def pattern(expression: str) -> WithJsonSchema:
+    """Say in the JSON Schema what a text looks like."""
+    return WithJsonSchema({"type": "string", "pattern": expression})
+
+
+class Also:
+    """Something more to say in the JSON Schema of a type."""
+
+    def __init__(self, **more: Any) -> None:
+        self._more = more
+
+    def __get_pydantic_json_schema__(self, core: Any, handler: Any) -> dict[str, Any]:
+        return {**handler(core), **self._more}
+
+
+def _some_text(text: str) -> str:
+    if not text.strip():
+        raise ValueError("is empty; write something, or leave the key out")
+    return text
+
+
+def positive(count: int) -> int:
+    """Read a number of runs or things at once."""
+    if count < 1:
+        raise ValueError(f"{count} would never let a run begin; write 1 or more")
+    return count
+
+
+def deletions(count: int) -> int:
+    """Read how much a sweep may delete at once."""
+    if count < 1:
+        raise ValueError(f"{count} would never let the sweep delete anything; write 1 or more")
+    return count
+
+
+def only_true(flag: bool) -> bool:
+    """Read a key that says something by being there."""
+    if not flag:
+        raise ValueError("can only be true; leave the key out and write another expectation")
+    return flag
+
+
+Text = Annotated[str, AfterValidator(_some_text)]
+Duration = Annotated[
+    timedelta, PlainValidator(values.duration), WithJsonSchema({"type": "string", "pattern": values.DURATION_PATTERN})
+]
+Delay = Annotated[
+    timedelta, PlainValidator(values.delay), WithJsonSchema({"type": "string", "pattern": values.DURATION_PATTERN})
+]
+_DATED = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}([T ].*)?$"  # a TOML date or time reaches a JSON Schema as text
+Bound = Annotated[
+    Cell,
+    PlainValidator(values.bound),
+    WithJsonSchema(
+        {"anyOf": [{"type": "number"}, {"type": "string", "pattern": f"{values.DURATION_PATTERN}|{_DATED}"}]}
+    ),
+]
+Exact = Annotated[Cell, PlainValidator(values.exact), WithJsonSchema({"type": ["string", "number", "boolean"]})]
+Moment = Annotated[
+    date | datetime, PlainValidator(values.moment), WithJsonSchema({"type": "string", "pattern": _DATED})
+]
+Share = Annotated[
+    float, PlainValidator(values.share), WithJsonSchema({"type": "number", "exclusiveMinimum": 0, "maximum": 1})
+]
+Price = Annotated[Decimal, PlainValidator(values.price), WithJsonSchema({"type": "number", "minimum": 0})]
+Account = Annotated[str, AfterValidator(names.account_id), pattern(names.ACCOUNT)]
+AccountName = Annotated[str, AfterValidator(names.account_name), pattern(names.ACCOUNT_NAME)]
+Role = Annotated[str, AfterValidator(names.role), pattern(names.ROLE)]
+ExternalId = Annotated[str, AfterValidator(names.external_id), pattern(names.EXTERNAL_ID)]
+Region = Annotated[str, AfterValidator(names.region), pattern(names.REGION)]
+Key = Annotated[str, AfterValidator(names.key), pattern(names.KEY)]
+State = Annotated[str, AfterValidator(addresses.state), pattern(addresses.STATE)]
+Listen = Annotated[str, AfterValidator(addresses.listen), pattern(addresses.LISTEN)]
+Url = Annotated[str, AfterValidator(names.url), pattern(names.URL)]
+InstanceClass = Annotated[str, AfterValidator(names.instance_class), pattern(names.INSTANCE_CLASS)]
+ParameterGroup = Annotated[str, AfterValidator(names.parameter_group), pattern(names.GROUP)]
+OptionGroup = Annotated[str, AfterValidator(names.option_group), pattern(names.OPTION_GROUP)]
+Database = Annotated[str, AfterValidator(names.database), WithJsonSchema({"type": "string", "minLength": 1})]

@@ -1,0 +1,128 @@
+"""When a check runs: its schedule, time zone, jitter and pause, judged together and against its rpo. Pure.
+
+A complaint is made at the key that the operator has to change: the check's own, or the default that clashes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from restorecheck.config import cron
+from restorecheck.config.check_shape import CheckFile, CheckHead
+from restorecheck.config.document import Document
+from restorecheck.config.shape import ConfigFile, Defaults
+from restorecheck.config.table import Path
+from restorecheck.config.values import shown, spoken
+
+LONGEST_JITTER = timedelta(hours=12)
+"""More is another time of day, and belongs into the schedule."""
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """What a check says of when it runs, beside its schedule."""
+
+    catch_up: bool = True
+    jitter: timedelta = timedelta(0)
+    paused_until: datetime | None = None
+
+
+def defaults(config: Document[ConfigFile]) -> None:
+    """Complain about defaults of time that no check could use."""
+    said = config.tree.defaults or Defaults()
+    if said.timezone:
+        _judged(config, ("defaults", "timezone"), cron.zone, said.timezone)
+    if said.schedule:
+        _judged(config, ("defaults", "schedule"), cron.trigger, said.schedule)
+    if said.jitter:
+        _judged(config, ("defaults", "jitter"), _jitter, said.jitter)
+
+
+def times(document: Document[CheckFile], config: Document[ConfigFile], rpo: timedelta | None) -> Times:
+    """Return when a check runs, and complain about what is wrong with it."""
+    head, default = document.tree.check or CheckHead(), config.tree.defaults or Defaults()
+    timezone = head.timezone or default.timezone or "UTC"
+    if head.timezone:
+        _judged(document, ("check", "timezone"), cron.zone, timezone)
+    if head.schedule:
+        _judged(document, ("check", "schedule"), cron.trigger, head.schedule)
+    if head.jitter:
+        _judged(document, ("check", "jitter"), _jitter, head.jitter)
+    jitter = next((said for said in (head.jitter, default.jitter) if said is not None), timedelta())
+    _fitting(document, config, rpo, jitter)
+    return Times(
+        catch_up=next((said for said in (head.catch_up, default.catch_up) if said is not None), True),
+        jitter=jitter,
+        paused_until=None if head.paused_until is None else _instant(document, head.paused_until, timezone),
+    )
+
+
+def _fitting(
+    document: Document[CheckFile], config: Document[ConfigFile], rpo: timedelta | None, jitter: timedelta
+) -> None:
+    """Complain about an rpo or a jitter for which the schedule leaves no room."""
+    head, default = document.tree.check or CheckHead(), config.tree.defaults or Defaults()
+    schedule, timezone = head.schedule or default.schedule, head.timezone or default.timezone or "UTC"
+    if not schedule or document.unclear("check", "schedule") or document.unclear("check", "timezone"):
+        return
+    try:
+        longest, shortest = cron.longest_gap(schedule, timezone), cron.shortest_gap(schedule, timezone)
+    except ValueError:  # said already, here or by `defaults`
+        return
+    said = f"{shown(schedule)} ({timezone})"
+    if rpo and rpo < longest:
+        where, at = _to_blame(document, config, "rpo")
+        where.wrong(
+            at,
+            f'rpo = "{spoken(rpo)}" is shorter than the {spoken(longest)} that {said} may leave '
+            "between two runs, so that it would be missed with nothing wrong; "
+            f'write rpo = "{spoken(longest)}" or more, or run more often',
+        )
+    if shortest <= jitter <= LONGEST_JITTER and not document.unclear("check", "jitter"):
+        where, at = _to_blame(document, config, "jitter")
+        where.wrong(
+            at,
+            f'jitter = "{spoken(jitter)}" is not shorter than the {spoken(shortest)} that {said} may leave '
+            "between two runs, so that one could begin after the next; write a shorter jitter, or run less often",
+        )
+
+
+def _to_blame(
+    document: Document[CheckFile], config: Document[ConfigFile], key: str
+) -> tuple[Document[CheckFile] | Document[ConfigFile], Path]:
+    """Return where to complain about a key that clashes with the schedule: what the check itself says comes first."""
+    head = document.tree.check or CheckHead()
+    own = next((said for said in (key, "schedule", "timezone") if getattr(head, said)), None)
+    return (document, ("check", own)) if own else (config, ("defaults", key))
+
+
+def _jitter(length: timedelta) -> None:
+    if length > LONGEST_JITTER:
+        raise ValueError(
+            f"is {spoken(length)}, and more than {spoken(LONGEST_JITTER)} is another time of day; "
+            "shorten it, or write another schedule"
+        )
+
+
+def _instant(document: Document[CheckFile], said: date | datetime, timezone: str) -> datetime | None:
+    """Return an instant in UTC; what has no offset is meant in the check's time zone, and a day is its beginning."""
+    local = said if isinstance(said, datetime) else datetime(said.year, said.month, said.day)  # noqa: DTZ001 - below
+    try:
+        return (local if local.tzinfo else local.replace(tzinfo=cron.zone(timezone))).astimezone(UTC)
+    except OverflowError:
+        document.wrong(
+            ("check", "paused_until"), f"{said} cannot be expressed in UTC; write a time between the years 1 and 9999"
+        )
+    except ValueError:  # the zone: said already
+        pass
+    return None
+
+
+def _judged(document: Document[Any], at: Path, read: Callable[[Any], object], said: object) -> None:
+    try:
+        read(said)
+    except ValueError as e:
+        document.wrong(at, str(e))

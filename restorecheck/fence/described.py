@@ -1,0 +1,45 @@
+"""What the fence needs to know of a resource, out of a describe answer. What AWS leaves out is None, never a guess."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from restorecheck.fence.decision import Target
+
+
+def _tags(described: Mapping[str, Any]) -> dict[str, str] | None:
+    tags = described.get("TagList")
+    return None if tags is None else {tag.get("Key", ""): tag.get("Value", "") for tag in tags}
+
+
+def target_of_instance(described: Mapping[str, Any], account: str) -> Target:
+    """Return what the fence needs to know of an instance in a DescribeDBInstances answer."""
+    replicas = described.get("ReadReplicaDBInstanceIdentifiers")
+    clusters = described.get("ReadReplicaDBClusterIdentifiers") or []
+    return Target(
+        kind="db",
+        account=account,
+        name=described.get("DBInstanceIdentifier", ""),
+        arn=described.get("DBInstanceArn"),
+        tags=_tags(described),
+        status=described.get("DBInstanceStatus"),
+        created=described.get("InstanceCreateTime"),
+        deletion_protection=described.get("DeletionProtection"),
+        replicas=None if replicas is None else len(replicas) + len(clusters),
+    )
+
+
+def target_of_snapshot(described: Mapping[str, Any], account: str) -> Target:
+    """Return what the fence needs to know of a snapshot in a DescribeDBSnapshots answer."""
+    return Target(
+        kind="snapshot",
+        account=account,
+        name=described.get("DBSnapshotIdentifier", ""),
+        arn=described.get("DBSnapshotArn"),
+        tags=_tags(described),
+        status=described.get("Status"),
+        created=described.get("SnapshotCreateTime"),
+        snapshot_type=described.get("SnapshotType"),
+        instance=described.get("DBInstanceIdentifier"),
+    )

@@ -1,0 +1,91 @@
+"""The guarded way into one account and region as one role: one session and its clients, shared by all runs.
+
+Shared, because a session and its clients are large, and so that the limiter of botocore's adaptive retries slows down
+everybody in an account that AWS throttles, and not each run for itself. It holds no permit: that comes with a call.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import botocore.config
+import botocore.exceptions
+import botocore.parsers
+import botocore.session
+
+from restorecheck import __version__
+from restorecheck.errors import RefusedError, SourceError
+from restorecheck.fence.answers import of_client_error, of_no_answer
+from restorecheck.fence.decision import Permit, ResourceKind, Target
+from restorecheck.fence.described import target_of_instance, target_of_snapshot
+from restorecheck.fence.guard import Guard, Mode, PlannedCall
+from restorecheck.fence.table import TABLE, Role
+
+CONFIG = botocore.config.Config(
+    connect_timeout=10,
+    read_timeout=60,
+    max_pool_connections=32,  # kept open for use again; a call that finds none free opens one more
+    retries={"mode": "adaptive", "total_max_attempts": 6},
+    user_agent_extra=f"restorecheck/{__version__}",
+)
+
+
+class Passage:
+    """One guarded session and its clients. Safe to use from many threads; permits of different calls never meet."""
+
+    def __init__(
+        self,
+        session: botocore.session.Session,
+        role: Role,
+        account: str,
+        region: str,
+        *,
+        endpoint_url: str | None = None,
+        mode: Mode = Mode.ACT,
+        planned: list[PlannedCall] | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.role, self.account, self.region = role, account, region
+        self._guard = Guard(role, account, region, self.describe, mode=mode, planned=planned, monotonic=monotonic)
+        self._session, self._endpoint_url = session, endpoint_url
+        self._clients: dict[str, Any] = {}
+        self._lock = threading.Lock()
+        self._guard.hang(session.get_component("event_emitter"))
+
+    def client(self, service: str) -> Any:
+        """Return the guarded client of a service. Called directly it only reads, and only what the table has."""
+        if service not in TABLE[self.role]:
+            raise RefusedError(f"the {self.role} role may not call {service}")
+        with self._lock:  # clients may be used by many threads at once, but a session may not make two at once
+            if service not in self._clients:
+                self._clients[service] = self._session.create_client(
+                    service, region_name=self.region, endpoint_url=self._endpoint_url, config=CONFIG
+                )
+            return self._clients[service]
+
+    def call(self, permit: Permit | None, service: str, operation: str, params: Mapping[str, Any]) -> dict[str, Any]:
+        """Make one call under a permit, or under none. Raises what Hand.call raises."""
+        try:
+            method = getattr(self.client(service), botocore.xform_name(operation))
+            with self._guard.allow(service, operation, permit):
+                answer: dict[str, Any] = method(**params)
+        except botocore.exceptions.ClientError as e:
+            raise of_client_error(e, operation, self.account) from e
+        except (botocore.exceptions.BotoCoreError, botocore.parsers.ResponseParserError) as e:
+            raise of_no_answer(e, operation, self.account) from e
+        return answer
+
+    def describe(self, kind: ResourceKind, name: str) -> Target:
+        """Describe one resource now, for the guard. Raises AwsError when AWS does not know it."""
+        if kind == "db":
+            found = self.call(None, "rds", "DescribeDBInstances", {"DBInstanceIdentifier": name})["DBInstances"]
+        elif kind == "snapshot":
+            found = self.call(None, "rds", "DescribeDBSnapshots", {"DBSnapshotIdentifier": name})["DBSnapshots"]
+        else:
+            raise RefusedError(f"there is no way to describe {kind} {name} for the fence")
+        if len(found) != 1:
+            raise SourceError(f"AWS described {len(found)} of {kind} {name}", kind="unknown-answer")
+        return (target_of_instance if kind == "db" else target_of_snapshot)(found[0], self.account)

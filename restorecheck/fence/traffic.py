@@ -1,0 +1,112 @@
+"""What goes out and whether anything comes back: counts what is sent, and knows since when AWS gives no answer.
+
+Watches only. It never changes, delays, answers or fails a call: botocore takes what a handler of `before-send` returns
+for the answer, and what it raises for a broken connection.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+import botocore.parsers
+
+from restorecheck.fence.answers import kind_of
+from restorecheck.fence.table import Role
+
+Called = tuple[Role, str, str, str]
+"""Role, account, service and operation. The base identity's own account is not known: it is empty."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outage:
+    """A service of AWS that gives no answer, as seen from one role in one account and region."""
+
+    role: Role
+    account: str
+    region: str
+    service: str
+    since: datetime  # the first try without an answer, after the last answer
+    last: datetime  # the newest one: nobody may have asked for a while
+    message: str
+
+
+class Calls:
+    """How many requests were sent, each try counted. Safe to use from many threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._sent: Counter[Called] = Counter()
+
+    def count(self, called: Called) -> None:
+        """Add one."""
+        with self._lock:
+            self._sent[called] += 1
+
+    def snapshot(self) -> dict[Called, int]:
+        """Return the counts since this process began, by role, account, service and operation."""
+        with self._lock:
+            return dict(self._sent)
+
+
+class Traffic:
+    """Watches every session of a fence. Safe to use from many threads."""
+
+    def __init__(self, now: Callable[[], datetime]) -> None:
+        self.calls = Calls()
+        self._now, self._lock = now, threading.Lock()
+        self._outages: dict[tuple[Role, str, str, str], Outage] = {}
+
+    def hang(self, events: Any, role: Role, account: str, region: str) -> None:
+        """Watch an event emitter of botocore: each try to send, and what came of it."""
+        # Last, and so behind the limiter of adaptive retries, which lets a request wait in this event.
+        events.register_last("before-send", partial(self._sending, role, account))
+        events.register_last("response-received", partial(self._received, (role, account, region)))
+        events.register_last("after-call-error", partial(self._garbled, (role, account, region)))
+
+    def outages(self) -> list[Outage]:
+        """Return what gives no answer now, the longest first."""
+        with self._lock:
+            return sorted(self._outages.values(), key=lambda outage: outage.since)
+
+    def _sending(self, role: Role, account: str, event_name: str, **_: object) -> None:
+        service, operation = event_name.split(".")[1:]
+        self.calls.count((role, account, service, operation))
+
+    def _received(
+        self,
+        place: tuple[Role, str, str],
+        *,
+        event_name: str,
+        response_dict: Mapping[str, Any] | None,
+        parsed_response: Mapping[str, Any] | None,
+        exception: Exception | None,
+        **_: object,
+    ) -> None:
+        service, operation = event_name.split(".")[1:]
+        error = (parsed_response or {}).get("Error") or {}
+        code, status = error.get("Code") or "Unknown", (response_dict or {}).get("status_code", 0)
+        key = (*place, service)
+        if exception is None and (status < 400 or kind_of(code, status) != "aws-unavailable"):
+            if key in self._outages:  # looked at without the lock, because it is asked after every answer
+                with self._lock:
+                    self._outages.pop(key, None)
+            return
+        self._none(key, f"{operation}: {exception or f'HTTP {status} {code}'}")
+
+    def _garbled(self, place: tuple[Role, str, str], *, event_name: str, exception: Exception, **_: object) -> None:
+        """Note an answer that is none of AWS's, such as a proxy's page: botocore tells of it in no other event."""
+        if isinstance(exception, botocore.parsers.ResponseParserError):
+            service, operation = event_name.split(".")[1:]
+            self._none((*place, service), f"{operation}: what answers does not speak as AWS does")
+
+    def _none(self, key: tuple[Role, str, str, str], message: str) -> None:
+        now = self._now()
+        with self._lock:
+            known = self._outages.setdefault(key, Outage(*key, now, now, message))
+            self._outages[key] = replace(known, last=now, message=message)

@@ -1,0 +1,99 @@
+"""The world of real runs behind the workflow's ports: one configuration, AWS through the fence, PostgreSQL, the store.
+
+A composition room. One LivePorts belongs to one configuration; a run keeps the one that it began with. Decides nothing
+about verdicts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from restorecheck.config import Config
+from restorecheck.databases.postgres import Postgres
+from restorecheck.durable import Clock
+from restorecheck.errors import RefusedError, RestorecheckError
+from restorecheck.fence import Fence, Mode
+from restorecheck.model import Check, Entrance, Plan, Report
+from restorecheck.passwords import Passwords
+from restorecheck.schedule import check_of
+from restorecheck.sources.interface import Source
+from restorecheck.sources.rds import RdsSnapshots, World
+from restorecheck.sources.rds.sightings import Sightings
+from restorecheck.state import key_of
+
+
+def fence_of(config: Config, mode: Mode = Mode.ACT) -> Fence:
+    """Return the fence around the configured accounts."""
+    return Fence(
+        {a.id: Entrance(a.id, a.role, a.external_id or "") for a in config.source_accounts},
+        {a.id: Entrance(a.id, a.role, a.external_id or "") for a in config.scratch_accounts},
+        endpoint_url=config.endpoint_url,
+        mode=mode,
+    )
+
+
+class LivePorts:
+    """The world of real runs under one configuration. `record` keeps a report; None: nobody does."""
+
+    def __init__(
+        self,
+        config: Config,
+        clock: Clock,
+        record: Callable[[Report], None] | None = None,
+        mode: Mode = Mode.ACT,
+        fence: Fence | None = None,
+    ) -> None:
+        self.config, self.clock, self.kept = config, clock, record
+        self.fence = fence or fence_of(config, mode)
+        self.passwords = Passwords(key_of(config.state))
+        self._sightings = Sightings(self.fence, clock.monotonic) if mode is Mode.ACT else None
+        self._database = Postgres(roots=config.ca_bundle) if config.ca_bundle else Postgres()
+
+    def plan(self, run: str) -> Plan:
+        """See verify.Ports."""
+        name = check_of(run)
+        if name is None:
+            raise RestorecheckError(f"{run!r} is not a run id", kind="config")
+        check = self.config.check(name)
+        return Plan(run, check, self.clock.now(), self._entrances(check))
+
+    def source(self, plan: Plan) -> Source:
+        """See verify.Ports."""
+        fence = self._fence_for(plan)
+        return RdsSnapshots(plan, self._world(fence, self._sightings if fence is self.fence else None))
+
+    def imagined(self, plan: Plan) -> Source:
+        """Return the source as plan mode needs it: what the run would make seems to be there."""
+        return RdsSnapshots(plan, self._world(self.fence, None), imagined=True)
+
+    def salt(self, run: str) -> str:
+        """See verify.Ports."""
+        return self.passwords.salt(run)
+
+    def record(self, report: Report) -> None:
+        """See verify.Ports."""
+        if self.kept is not None:
+            self.kept(report)
+
+    def _world(self, fence: Fence, sightings: Sightings | None) -> World:
+        return World(fence, self._database, self.passwords, self.clock.now, sightings)
+
+    def _entrances(self, check: Check) -> tuple[Entrance, ...]:
+        """Return how the two accounts of a check are entered, to be recorded with its plan."""
+        source = self.config.source_account(check.source.account)
+        scratch = self.config.scratch_account(check.placement.account)
+        return tuple(Entrance(a.id, a.role, a.external_id or "") for a in (source, scratch))
+
+    def _fence_for(self, plan: Plan) -> Fence:
+        """Return a fence that knows the accounts of a plan, also when the file has lost them since.
+
+        An account that has changed sides since is entered by nobody: then the fence as configured refuses every step.
+        """
+        known = {a.id for a in self.config.source_accounts} | {a.id for a in self.config.scratch_accounts}
+        missing = {plan.check.source.account, plan.check.placement.account} - known
+        if not missing or len(plan.entrances) != 2:
+            return self.fence
+        try:
+            return self.fence.with_entrances(*plan.entrances)
+        except RefusedError:
+            return self.fence

@@ -1,0 +1,193 @@
+"""One process among those that run checks: who it is, that it lives, and who of the others does not any more.
+
+On one machine the kernel is the witness: a replica holds a file lock for as long as it lives, however it ends. Over a
+shared database it is the database's clock: a replica is heard of every `heartbeat`, and one that was not heard of for
+`takeover` is dead. A replica that cannot make itself heard ends itself in half that time, before anybody takes its
+runs; so no step runs twice at once. The clocks of the machines play no part.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import re
+import secrets
+import socket
+import threading
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import IO, Literal, Protocol
+
+from restorecheck import __version__
+from restorecheck.errors import RestorecheckError, StoreError
+from restorecheck.model import Replica
+
+Role = Literal["serve", "run"]
+
+
+class Register(Protocol):
+    """What the store keeps of replicas."""
+
+    def join(self, id: str, role: Role, host: str, pid: int, version: str) -> None:  # noqa: A002
+        """Enter a replica."""
+
+    def beat(self, id: str) -> bool:  # noqa: A002
+        """Say that it lives; False: others took it for dead."""
+
+    def all(self) -> list[Replica]:
+        """Return all that are entered."""
+
+    def bury(self, id: str, older_than: float) -> bool:  # noqa: A002
+        """Strike out one that was not heard of for so many seconds."""
+
+    def leave(self, id: str) -> None:  # noqa: A002
+        """Strike it out."""
+
+
+class Membership(Protocol):
+    """How this process is one replica among others."""
+
+    @property
+    def id(self) -> str:
+        """Its name; no other process ever has it."""
+
+    def join(self, role: Role) -> None:
+        """Enter the register, and stay in it."""
+
+    def dead(self) -> list[str]:
+        """Strike out those that do not live any more, and return their names."""
+
+    def leave(self) -> None:
+        """Leave the register: what this one had is free."""
+
+
+def new_name() -> str:
+    """Return a name for this process that no other has or had."""
+    host = re.sub(r"[^a-z0-9]+", "-", socket.gethostname().lower()).strip("-")[:24] or "host"
+    return f"{host}-{os.getpid()}-{secrets.token_hex(4)}"
+
+
+class LocalMembership:
+    """A replica among the processes of one machine that share a state directory."""
+
+    def __init__(self, register: Register, directory: Path) -> None:
+        self.id, self._register, self._directory = new_name(), register, directory
+        self._held: IO[str] | None = None
+
+    def join(self, role: Role) -> None:
+        """See Membership.join. The lock comes first: who is in the register and holds none is dead."""
+        self._held = _locked(self._path(self.id))
+        self._register.join(self.id, role, socket.gethostname(), os.getpid(), __version__)
+
+    def dead(self) -> list[str]:
+        """See Membership.dead."""
+        found = []
+        for replica in self._register.all():
+            path = self._path(replica.id)
+            if replica.id == self.id or (lock := _locked(path)) is None:
+                continue
+            self._register.leave(replica.id)
+            path.unlink(missing_ok=True)
+            lock.close()
+            found.append(replica.id)
+        return found
+
+    def leave(self) -> None:
+        """See Membership.leave."""
+        with contextlib.suppress(StoreError):
+            self._register.leave(self.id)
+        self._path(self.id).unlink(missing_ok=True)
+        if self._held:
+            self._held.close()
+
+    def _path(self, name: str) -> Path:
+        return self._directory / f"replica-{name}.lock"
+
+
+def sole_service(directory: Path) -> IO[str]:
+    """Hold the lock of the one service of a state directory. Raises RestorecheckError `config` if there is another."""
+    held = _locked(directory / "serve.lock")
+    if held is None:
+        raise RestorecheckError(
+            f"another `restorecheck serve` uses {directory.parent} already",
+            'one is enough for a directory; for several, write state = "postgresql://…"',
+            kind="config",
+        )
+    return held
+
+
+class SharedMembership:
+    """A replica among processes on many machines that share a database."""
+
+    def __init__(
+        self,
+        register: Register,
+        *,
+        heartbeat: timedelta,
+        takeover: timedelta,
+        lost: Callable[[str], None],
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`lost` is called, once and from a thread of ours, when this process must not go on; it must end it."""
+        self.id, self._register = new_name(), register
+        self._heartbeat, self._takeover = heartbeat.total_seconds(), takeover.total_seconds()
+        self._lost, self._monotonic = lost, monotonic
+        self._heard, self._left = 0.0, threading.Event()
+
+    def join(self, role: Role) -> None:
+        """See Membership.join."""
+        asked = self._monotonic()  # from before the call: what counts is when the database may have heard us at most
+        self._register.join(self.id, role, socket.gethostname(), os.getpid(), __version__)
+        self._heard = asked
+        for body in (self._beat, self._watch):
+            threading.Thread(target=body, name=f"replica{body.__name__}", daemon=True).start()
+
+    def dead(self) -> list[str]:
+        """See Membership.dead."""
+        silent = [r for r in self._register.all() if r.id != self.id and r.seconds > self._takeover]
+        return [replica.id for replica in silent if self._register.bury(replica.id, self._takeover)]
+
+    def leave(self) -> None:
+        """See Membership.leave."""
+        self._left.set()
+        with contextlib.suppress(StoreError):
+            self._register.leave(self.id)
+
+    def _beat(self) -> None:
+        while not self._left.wait(self._heartbeat):
+            asked = self._monotonic()
+            try:
+                known = self._register.beat(self.id)
+            except StoreError:  # the watch knows for how long this may go on
+                continue
+            if not known and not self._left.is_set():
+                self._give_up("the others took this process for dead")
+                return
+            self._heard = asked
+
+    def _watch(self) -> None:
+        """Apart from the beat, which may hang in a call to a database that does not answer."""
+        while not self._left.wait(min(self._heartbeat, 1.0)):
+            silent = self._monotonic() - self._heard
+            if silent > self._takeover / 2:
+                self._give_up(f"the store was not reached for {silent:.0f} s")
+                return
+
+    def _give_up(self, why: str) -> None:
+        if not self._left.is_set():
+            self._left.set()
+            self._lost(why)
+
+
+def _locked(path: Path) -> IO[str] | None:
+    """Hold a lock until the file is closed or this process ends, however it ends; None: somebody else holds it."""
+    file = path.open("a+")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        return None
+    return file

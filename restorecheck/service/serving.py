@@ -1,0 +1,269 @@
+"""The life of a serving process: open, go round once a second, drain.
+
+One thread goes round: what is due, what of it may begin, whose runs are to be taken over, what is to be swept, told and
+forgotten. It holds nothing that is not in the store, so to kill this process loses nothing, and nothing here waits for
+a restore.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from datetime import timedelta
+from pathlib import Path
+from types import FrameType
+from typing import Any, NoReturn
+
+from restorecheck import logs
+from restorecheck.config import Config
+from restorecheck.dispatch import Dispatcher, Places
+from restorecheck.durable import Clock, Durable
+from restorecheck.engines.clock import WallClock
+from restorecheck.engines.dbos import DbosEngine
+from restorecheck.errors import RestorecheckError, StoreError
+from restorecheck.model import Report
+from restorecheck.replica import LocalMembership, Membership, SharedMembership, sole_service
+from restorecheck.service.current import Current
+from restorecheck.service.health import Health
+from restorecheck.state import make_state, open_store, same_key
+from restorecheck.store import Store
+from restorecheck.timetable import consider
+from restorecheck.upkeep import Upkeep
+from restorecheck.verify import verify
+from restorecheck.web.server import WebServer
+
+TICK = 1.0
+"""Seconds between two rounds."""
+
+PING = 10.0
+"""Seconds between two looks whether the store can be written, when nothing else is."""
+
+RECONSIDER = timedelta(minutes=1)
+"""How often it is written down that nothing was due: what the next process need not look at again."""
+
+HALTED = 130
+"""Exit code of a process that was told to stop at once."""
+
+
+class Service:
+    """One serving process. `run` returns its exit code; `stop` and `reload` may be called from any thread."""
+
+    def __init__(self, path: Path, *, clock: Clock | None = None, listen: str | None = None) -> None:
+        """Load the configuration. Raises RestorecheckError `config`. `listen` overrides what the file says."""
+        self._clock = clock or WallClock()
+        self._current = Current(path, self._clock)
+        self._health = Health(self._clock, self._current)
+        self._log, self._listener = logs.get("service"), logs.LogListener()
+        self._wake, self._reload, self._pinged = threading.Event(), False, 0.0
+        service = self._current.config.service
+        reload = self._reload_now if service.reload else None
+        self._web = WebServer(listen or service.listen, self._health, reload=reload)
+
+    def stop(self) -> None:
+        """Drain: begin nothing any more, and end soon."""
+        self._health.stopping = True
+        self._wake.set()
+
+    def reload(self) -> None:
+        """Read the configuration again, soon; a wrong one changes nothing."""
+        self._reload = True
+        self._wake.set()
+
+    def run(self) -> int:
+        """Serve until told to stop. Returns the exit code; raises RestorecheckError for what waiting does not mend."""
+        state = self._current.config.state
+        make_state(state)
+        sole = sole_service(state.directory / "locks") if state.directory else None
+        self._web.start()
+        self._log.info("service.started", listen=self._web.address, state=state.shown, pid=os.getpid())
+        try:
+            store = self._opened()
+            if store is not None:
+                self._serve(store)
+        finally:
+            self._web.stop()
+            if sole:
+                sole.close()
+        return 0
+
+    def _serve(self, store: Store) -> None:
+        same_key(store, self._current.config.state)
+        self._current.open(store.proofs.save)
+        membership = self._membership(store)
+        engine = self._engine(membership.id)
+        engine.start()
+        membership.join("serve")
+        self._log.info("replica.joined", replica=membership.id)
+        dispatcher = Dispatcher(store, engine, membership, self._clock, self._tell)
+        upkeep = Upkeep(store, engine, self._clock, self._tell, membership.id)
+        while not self._health.stopping:
+            self._round(store, dispatcher, upkeep)
+            self._pause()
+        self._drain(engine, store, membership)
+
+    # --- a round -----------------------------------------------------------------------------------------------------
+
+    def _round(self, store: Store, dispatcher: Dispatcher, upkeep: Upkeep) -> None:
+        """Look at everything once. What the store does not let us do now is done in a later round."""
+        if self._reload:
+            self._reload = False
+            self._try_reload()
+        config, fence = self._current.config, self._current.ports.fence
+        try:
+            self._ping(store)
+            self._schedule(store, config)
+            dispatcher.round(_places(config))
+            upkeep.round(config, fence)
+            if self._health.well():
+                self._log.info("store.reached")
+        except StoreError as e:
+            self._unwell(e.message)
+        except Exception as e:  # noqa: BLE001 - a bug in one round must be heard, and must not end the service
+            self._unwell(f"{type(e).__name__} in a round")
+            self._log.error("round.failed", exc_info=e)
+        self._health.looked()
+
+    def _ping(self, store: Store) -> None:
+        """A full disk is noticed before a verdict has to be kept."""
+        now = self._clock.monotonic()
+        if self._health.trouble or now - self._pinged > PING:
+            store.ping()
+            self._pinged = now
+
+    def _schedule(self, store: Store, config: Config) -> None:
+        """Write down what is due, and what was missed."""
+        now = self._clock.now()
+        considered, pauses = store.ledger.considered(), store.pauses.all()
+        waiting = {entry.check for entry in store.ledger.waiting()}
+        for check in config.checks:
+            before, pause = considered.get(check.name), pauses.get(check.name)
+            late, waits = config.service.late, check.name in waiting
+            found = consider(check, before, now, late=late, pause=pause, waiting=waits)
+            if before is None or found.due or found.missed or abs(found.until - before) > RECONSIDER:
+                new = store.ledger.schedule(check.name, found.until, found.due, found.missed)
+                for entry in found.due:
+                    if entry.run_id in new:
+                        self._tell("run.due", check=check.name, run=entry.run_id, trigger=str(entry.trigger))
+
+    def _pause(self) -> None:
+        self._wake.wait(TICK)
+        self._wake.clear()
+
+    # --- parts -----------------------------------------------------------------------------------------------------
+
+    def _opened(self) -> Store | None:
+        """Open the store, and wait for it while it cannot be reached: nobody has to start us again."""
+        while not self._health.stopping:
+            try:
+                return open_store(self._current.config.state)
+            except StoreError as e:
+                self._unwell(e.message)
+                self._pause()
+        return None
+
+    def _membership(self, store: Store) -> Membership:
+        config = self._current.config
+        if config.state.directory is not None:
+            return LocalMembership(store.replicas, config.state.directory / "locks")
+        service = config.service
+        return SharedMembership(
+            store.replicas, heartbeat=service.heartbeat, takeover=service.takeover, lost=self._begin_anew
+        )
+
+    def _engine(self, name: str) -> DbosEngine:
+        async def workflow(durable: Durable) -> Report:
+            logs.bind(run=durable.run_id)  # of this coroutine alone
+            try:
+                return await verify(durable, self._current.ports)  # those of now: a run keeps what it began with
+            finally:
+                self._listener.forget(durable.run_id)
+
+        config = self._current.config
+        return DbosEngine(
+            config.state.runs_url,
+            workflow,
+            self._clock,
+            self._listener,
+            name=name,
+            shown=config.state.shown,
+            threads=config.service.runs + 16,  # an examine may hold one for an hour
+            every=0.5,
+        )
+
+    def _reload_now(self) -> str:
+        loaded = self._current.reload()
+        self._log.info("configuration.loaded", checks=len(self._current.config.checks))
+        return loaded
+
+    def _try_reload(self) -> None:
+        try:
+            self._reload_now()
+        except RestorecheckError as e:
+            self._log.error("configuration.refused", why=e.message)
+
+    def _tell(self, event: str, **facts: Any) -> None:
+        self._log.info(event, **facts)
+
+    def _unwell(self, why: str) -> None:
+        if self._health.unwell(why):
+            self._log.error("store.trouble", why=why)
+
+    # --- the end -----------------------------------------------------------------------------------------------------
+
+    def _drain(self, engine: DbosEngine, store: Store, membership: Membership) -> None:
+        """Let calls in flight end, and leave the runs to whoever comes: nothing waits for a restore."""
+        self._log.info("service.draining", calls=engine.halt.busy)
+        engine.halt.throw()
+        end = self._clock.monotonic() + self._current.config.service.drain.total_seconds()
+        while engine.halt.busy and self._clock.monotonic() < end:
+            threading.Event().wait(0.05)
+        engine.close()
+        try:
+            store.ledger.release(membership.id)
+        except StoreError as e:  # whoever comes finds that we are dead
+            self._log.warning("store.trouble", why=e.message)
+        membership.leave()
+        store.close()
+        self._log.info("service.stopped")
+
+    def _begin_anew(self, why: str) -> NoReturn:
+        """Give everything up at once, and begin again as another process would: others may run what we ran.
+
+        Nothing less ends a thread in the middle of a call.
+        """
+        self._log.error("replica.lost", why=why)
+        sys.stderr.flush()
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - this very program
+
+
+def _places(config: Config) -> Places:
+    return Places({a.id: a.instances for a in config.scratch_accounts}, config.service.runs)
+
+
+def serve(path: Path, *, clock: Clock | None = None, listen: str | None = None) -> int:
+    """Serve until a signal says to stop, and return the exit code. Raises RestorecheckError."""
+    service = Service(path, clock=clock, listen=listen)
+    heed_signals(service)
+    return service.run()
+
+
+def heed_signals(service: Service) -> None:
+    """SIGHUP reloads; the first SIGTERM or Ctrl-C drains, the second one stops at once."""
+    heard: list[int] = []
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        del frame
+        if heard:
+            os._exit(HALTED)
+        heard.append(number)
+        service.stop()
+
+    def reload(number: int, frame: FrameType | None) -> None:
+        del number, frame
+        service.reload()
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    signal.signal(signal.SIGHUP, reload)

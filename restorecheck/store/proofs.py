@@ -1,0 +1,186 @@
+"""Finished runs and their proofs.
+
+A run is kept under its id, so recording it again replaces all of it. The proof is kept whole as JSON; the columns and
+tables beside it are what is searched and measured by. Never holds a secret or a row value: a Report has none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+import sqlalchemy as sa
+
+from restorecheck.durable import decode, encode
+from restorecheck.errors import RestorecheckError
+from restorecheck.model import Finding, Outcome, Report, RunState, Verdict
+from restorecheck.store.database import Database
+from restorecheck.store.instants import moment, seconds
+from restorecheck.store.outbox import Draft, keep
+from restorecheck.store.tables import BASELINES, FINDINGS, PHASES, RUNS
+
+_ENDED = RUNS.c.state == RunState.ENDED.value
+
+
+class Proofs:
+    """The finished runs of one store."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def save(self, report: Report, *, events: Sequence[Draft] = ()) -> None:
+        """Keep a report and tell of it, all or nothing; one with the same run id is replaced, and not told again.
+
+        The run need not be in the ledger. `events` are put into the outbox beside "run-ended". Raises StoreError.
+        """
+        row = {
+            "run_id": report.run_id,
+            "check_name": report.check,
+            "state": RunState.ENDED.value,
+            "owner": None,
+            "verdict": report.verdict.value,
+            "failure_kind": report.failure.kind if report.failure else None,
+            "started": seconds(report.started),
+            "ended": seconds(report.ended),
+            "report": encode(report, Report),
+        }
+        upsert = self._database.insert(RUNS).values(row)
+        with self._database.write() as connection:
+            connection.execute(upsert.on_conflict_do_update(index_elements=["run_id"], set_=row))
+            for table, rows in (
+                (PHASES, _phases(report)),
+                (FINDINGS, _findings(report)),
+                (BASELINES, _baselines(report)),
+            ):
+                connection.execute(sa.delete(table).where(table.c.run_id == report.run_id))
+                if rows:
+                    connection.execute(sa.insert(table), rows)
+            trigger = connection.execute(sa.select(RUNS.c.trigger).where(RUNS.c.run_id == report.run_id)).scalar_one()
+            # an event that nobody has seen yet must tell of the report that is kept, not of the one it replaced
+            keep(self._database, connection, _ended(report, trigger), renew=True)
+            for event in events:
+                keep(self._database, connection, event)
+
+    def run(self, run_id: str) -> Report:
+        """Return one report. Raises RestorecheckError `config` for a run that has not finished, or StoreError."""
+        with self._database.read() as connection:
+            query = sa.select(RUNS.c.report).where(RUNS.c.run_id == run_id, _ENDED)
+            found = connection.execute(query).scalar_one_or_none()
+        if found is None:
+            raise RestorecheckError(
+                f"there is no finished run {run_id!r}", "`restorecheck history` lists the runs", kind="config"
+            )
+        report: Report = decode(found, Report)
+        return report
+
+    def runs(
+        self, checks: Sequence[str] = (), *, since: datetime | None = None, limit: int | None = None
+    ) -> list[Report]:
+        """Return reports, newest first; of some checks only, begun at or after a time only, so many at most."""
+        query = sa.select(RUNS.c.report).where(_ENDED).order_by(RUNS.c.started.desc(), RUNS.c.run_id.desc())
+        if checks:
+            query = query.where(RUNS.c.check_name.in_(checks))
+        if since is not None:
+            query = query.where(RUNS.c.started >= seconds(since.astimezone(UTC)))
+        with self._database.read() as connection:
+            found = connection.execute(query.limit(limit)).scalars().all()
+        return [decode(r, Report) for r in found]
+
+    def last(self, check: str) -> Report | None:
+        """Return the newest report of a check, or None if none has finished."""
+        found = self.runs([check], limit=1)
+        return found[0] if found else None
+
+    def newest(self) -> dict[str, tuple[datetime, Verdict]]:
+        """Return when the newest finished run of each check began, and its verdict. Reads no proof."""
+        last = (
+            sa.select(RUNS.c.check_name, sa.func.max(RUNS.c.started).label("started"))
+            .where(RUNS.c.started.is_not(None))  # the index alone answers: only what has ended has started
+            .group_by(RUNS.c.check_name)
+            .subquery()
+        )
+        query = (
+            sa.select(RUNS.c.check_name, RUNS.c.started, RUNS.c.verdict)
+            .join(last, (RUNS.c.check_name == last.c.check_name) & (RUNS.c.started == last.c.started))
+            .where(_ENDED)
+            .order_by(RUNS.c.run_id)
+        )
+        with self._database.read() as connection:
+            return {r.check_name: (moment(r.started), Verdict(r.verdict)) for r in connection.execute(query)}
+
+
+def _ended(report: Report, trigger: str | None) -> Draft:
+    payload = {
+        "run": report.run_id,
+        "check": report.check,
+        "verdict": report.verdict.value,
+        "kind": report.failure.kind if report.failure else None,
+        "trigger": trigger,
+    }
+    return Draft("run-ended", f"run-ended:{report.run_id}", payload)
+
+
+def _phases(report: Report) -> list[dict[str, Any]]:
+    return [
+        {
+            "run_id": report.run_id,
+            "position": n,
+            "name": _clean(phase.name),
+            "started": seconds(phase.started),
+            "ended": seconds(phase.ended),
+        }
+        for n, phase in enumerate(report.phases)
+    ]
+
+
+def _findings(report: Report) -> list[dict[str, Any]]:
+    return [
+        {
+            "run_id": report.run_id,
+            "position": n,
+            "name": _clean(finding.name),
+            "outcome": finding.outcome.value,
+            "kind": _clean(finding.kind),
+            "expected": _clean(finding.expected),
+            "observed": _clean(finding.observed),
+            "message": _clean(finding.message),
+            "seconds": finding.seconds,
+            "value": _clean(finding.value) if finding.value is not None else None,
+        }
+        for n, finding in enumerate(report.findings)
+    ]
+
+
+def _baselines(report: Report) -> list[dict[str, Any]]:
+    """Return what later runs may be compared with: the numbers that held in a run that passed."""
+    if report.verdict is not Verdict.PASSED:
+        return []
+    return [
+        {
+            "run_id": report.run_id,
+            "position": n,
+            "check_name": report.check,
+            "assertion": _clean(finding.name),
+            "at": seconds(report.started),
+            "value": finding.value,
+        }
+        for n, finding in enumerate(report.findings)
+        if finding.outcome is Outcome.PASS and _is_number(finding)
+    ]
+
+
+def _is_number(finding: Finding) -> bool:
+    try:
+        return finding.value is not None and Decimal(finding.value).is_finite()
+    except InvalidOperation:
+        return False
+
+
+def _clean(text: str) -> str:
+    """Return text that every database takes: PostgreSQL has no NUL, and UTF-8 has no half characters.
+
+    The proof beside it keeps the text as it was.
+    """
+    return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode()

@@ -1,0 +1,42 @@
+"""What may be forgotten: old finished runs with all of theirs, old misses, old events that have arrived.
+
+Of every check the newest run and the newest that passed are kept, however old: they are what is known of it.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from restorecheck.model import RunState, Verdict
+from restorecheck.store.database import Database
+from restorecheck.store.instants import seconds
+from restorecheck.store.tables import MISSES, OUTBOX, RUNS
+
+
+def prune(database: Database, before: datetime) -> int:
+    """Delete what began before a time, and return how many runs. Nothing that waits or runs is touched."""
+    time = seconds(before)
+    passed = Verdict.PASSED.value
+    old = (RUNS.c.state == RunState.ENDED.value) & (RUNS.c.started < time)
+    superseded = _is_followed() & ((RUNS.c.verdict != passed) | _is_followed(passed))
+    with database.write() as connection:
+        gone = connection.execute(sa.delete(RUNS).where(old, superseded)).rowcount  # and by cascade all of theirs
+        connection.execute(sa.delete(MISSES).where(MISSES.c.scheduled_for < time))
+        connection.execute(sa.delete(OUTBOX).where(OUTBOX.c.delivered.is_not(None), OUTBOX.c.created < time))
+    return gone
+
+
+def _is_followed(verdict: str | None = None) -> sa.ColumnElement[bool]:
+    """Return whether a later run of the same check has ended, or has ended in this verdict."""
+    later = RUNS.alias()
+    query = sa.select(later.c.run_id).where(
+        later.c.check_name == RUNS.c.check_name,
+        later.c.state == RunState.ENDED.value,
+        sa.or_(
+            later.c.started > RUNS.c.started,
+            (later.c.started == RUNS.c.started) & (later.c.run_id > RUNS.c.run_id),
+        ),
+    )
+    return (query if verdict is None else query.where(later.c.verdict == verdict)).exists()

@@ -1,0 +1,87 @@
+"""What a serving process does beside the runs: sweeps on a timer, tells what happened, forgets what is old.
+
+Of several replicas one does each thing at its time: the store's timers say who. Nothing here decides about a run.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any, Protocol
+
+from restorecheck.config import Config
+from restorecheck.durable import Clock, bug
+from restorecheck.errors import RestorecheckError, StoreError
+from restorecheck.fence import Fence, Role
+from restorecheck.store import Store
+from restorecheck.sweep import Place, Swept, sweep
+
+DAY = 86_400.0
+
+RECORDS = timedelta(days=7)
+"""How long the step records of a run that ended are kept. Its proof is in the store, and is kept for `keep`."""
+
+
+class Records(Protocol):
+    """What is forgotten of the engine's."""
+
+    def prune(self, before: Any) -> int:
+        """Delete the records of runs that ended."""
+
+
+class Upkeep:
+    """Sweep, events and retention of one process."""
+
+    def __init__(self, store: Store, records: Records, clock: Clock, tell: Callable[..., Any], me: str) -> None:
+        self._store, self._records, self._clock, self._tell, self._me = store, records, clock, tell, me
+        self._sweeping: threading.Thread | None = None
+
+    def round(self, config: Config, fence: Fence) -> None:
+        """Do what is due. Raises StoreError; a sweep goes on in a thread of its own."""
+        self._deliver()
+        idle = self._sweeping is None or not self._sweeping.is_alive()
+        if idle and self._store.timers.claim("sweep", config.service.sweep.total_seconds(), self._me):
+            self._sweeping = threading.Thread(target=self._sweep, args=(config, fence), name="sweep", daemon=True)
+            self._sweeping.start()
+        if self._store.timers.claim("prune", DAY, self._me):
+            self._prune(config)
+
+    def _deliver(self) -> None:
+        """Tell every event to the log, at least once."""
+        for event in self._store.outbox.pending():
+            self._tell(event.topic, **event.payload)
+            self._store.outbox.delivered(event.id)
+
+    def _sweep(self, config: Config, fence: Fence) -> None:
+        service, now = config.service, self._clock.now()
+        try:
+            swept = sweep(fence, places(config), now, act=True, most=service.sweep_most, share=service.sweep_share)
+            self._keep(swept, now.isoformat())
+        except StoreError as e:
+            self._tell("sweep.not-kept", why=e.message)
+        except RestorecheckError as e:
+            self._tell("sweep.failed", why=e.message)
+        except Exception as e:  # noqa: BLE001 - a thread's bug must be heard, and must not end the service
+            self._tell("sweep.failed", why=bug(e))
+
+    def _keep(self, swept: Swept, at: str) -> None:
+        self._tell("sweep.done", summary=swept.summary)
+        self._store.notes.set("sweep", {"at": at, **swept.to_json()})
+        if swept.tripped:
+            self._store.outbox.put("sweep-tripped", f"sweep-tripped:{at}", {"why": swept.tripped})
+        elif swept.leaked:
+            self._store.outbox.put("scratch-leaked", f"scratch-leaked:{at}", {"summary": swept.summary})
+
+    def _prune(self, config: Config) -> None:
+        now = self._clock.now()
+        runs = self._store.prune(now - config.service.keep)
+        records = self._records.prune(now - min(RECORDS, config.service.keep))
+        self._tell("store.pruned", runs=runs, records=records)
+
+
+def places(config: Config) -> list[Place]:
+    """Return every place that a sweep looks at."""
+    sources = [Place(Role.SOURCE, a.id, region, a.name) for a in config.source_accounts for region in a.regions]
+    scratch = [Place(Role.SCRATCH, a.id, region, a.name) for a in config.scratch_accounts for region in a.regions]
+    return sources + scratch

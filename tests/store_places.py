@@ -1,0 +1,105 @@
+"""Places where a store can be: a SQLite file, or a database of its own on a real PostgreSQL server."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from pathlib import Path
+
+import sqlalchemy as sa
+from postgres_server import PASSWORD, SUPERUSER, Server
+
+from restorecheck.model import Entry, Failure, Finding, Outcome, Phase, Report, Trigger, Verdict
+from restorecheck.store import Store
+
+AT = datetime(2026, 11, 21, 3, 0, tzinfo=UTC)
+_numbers = count()
+
+
+class Hands:
+    """A clock that stands still until it is set."""
+
+    def __init__(self, now: float) -> None:
+        self.now = now
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@dataclass
+class Place:
+    """One place for a store, and all stores that a test opened there."""
+
+    url: str
+    opened: list[Store] = field(default_factory=list)
+
+    @property
+    def sqlite(self) -> bool:
+        return self.url.startswith("sqlite")
+
+    def open(self, clock: Callable[[], float] = time.time) -> Store:
+        made = Store.open(self.url, clock=clock)
+        self.opened.append(made)
+        return made
+
+    def sql(self, *statements: str) -> list[tuple[object, ...]]:
+        """Run statements from outside, as a person with a shell would, and return what the last one gives."""
+        if self.sqlite:
+            engine = sa.create_engine(sa.URL.create("sqlite", database=self.url.removeprefix("sqlite:///")))
+        else:
+            engine = sa.create_engine(
+                self.url.replace("postgresql:", "postgresql+psycopg:"),
+                connect_args={"options": "-c search_path=restorecheck"},
+            )
+        try:
+            with engine.begin() as connection:
+                result = None
+                for statement in statements:
+                    result = connection.exec_driver_sql(statement)
+                return [tuple(row) for row in result] if result is not None and result.returns_rows else []
+        finally:
+            engine.dispose()
+
+    def close(self) -> None:
+        for one in self.opened:
+            one.close()
+
+
+def sqlite_place(directory: Path) -> Place:
+    return Place(f"sqlite:///{directory}/store?1%20.sqlite")  # `?` and `%` are letters of a path
+
+
+def postgres_place(server: Server) -> Place:
+    """Return a place in a new database of a running server."""
+    name = f"store_{next(_numbers)}"
+    with server.superuser() as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    return Place(f"postgresql://{SUPERUSER}:{PASSWORD}@127.0.0.1:{server.port}/{name}")
+
+
+def report(
+    check: str = "orders-db", hours: int = 0, verdict: Verdict = Verdict.PASSED, value: str | None = "2"
+) -> Report:
+    began = AT + timedelta(hours=hours, microseconds=123457)
+    return Report(
+        run_id=f"{check}-{began:%Y%m%dt%H%Mz}",
+        check=check,
+        verdict=verdict,
+        started=began,
+        ended=began + timedelta(minutes=9),
+        failure=None if verdict is Verdict.PASSED else Failure("quota", "restore", "no room", "make room"),
+        findings=(
+            Finding("orders", Outcome.PASS, "at least 1", "2", seconds=0.5, value=value),
+            Finding("users", Outcome.WARN, "at least 9", "3", "too few", "assertion-failed", value="3"),
+        ),
+        phases=(Phase("plan", began, began), Phase("find", began, began + timedelta(seconds=1.5))),
+    )
+
+
+def entry(check: str = "orders-db", minutes: int = 0, **more: object) -> Entry:
+    at = AT + timedelta(minutes=minutes)
+    fields = {"account": "222222222222", "not_before": at, "trigger": Trigger.SCHEDULE, **more}
+    return Entry(run_id=f"{check}-{at:%Y%m%dt%H%Mz}", check=check, scheduled_for=at, **fields)

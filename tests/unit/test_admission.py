@@ -1,0 +1,96 @@
+"""Which runs may begin: limits, turns and fairness, as pure decisions."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from restorecheck.admission import admit
+from restorecheck.model import Entry, RunState, Trigger
+
+NOW = datetime(2026, 11, 21, 3, 0, tzinfo=UTC)
+
+
+def entry(check: str, account: str = "a", *, ago: int = 0, owner: str | None = None, cancelled: bool = False) -> Entry:
+    at = NOW - timedelta(minutes=ago)
+    state = RunState.RUNNING if owner else RunState.DUE
+    return Entry(f"{check}-run", check, account, at, at, Trigger.SCHEDULE, state, owner, cancelled)
+
+
+def begun(waiting, running=(), *, places=None, overall=10, share=10, now=NOW) -> list[str]:
+    places = {"a": 2, "b": 2} if places is None else places
+    found = admit(waiting, running, now=now, places=places, overall=overall, share=share)
+    return [run.removesuffix("-run") for run in found]
+
+
+def test_what_is_due_longest_comes_first():
+    assert begun([entry("new"), entry("old", ago=5), entry("older", ago=9)]) == ["older", "old"]
+
+
+def test_an_account_takes_no_more_than_it_has_places():
+    assert begun([entry(n) for n in "vwxyz"], [entry("r", owner="me")]) == ["v"]
+
+
+def test_a_full_account_does_not_keep_another_waiting():
+    waiting = [entry(f"a{n}", ago=9) for n in range(5)] + [entry("b1", "b")]
+    assert begun(waiting, [entry("r", owner="me"), entry("s", owner="me")]) == ["b1"]
+
+
+def test_of_what_fell_due_together_the_emptier_account_goes_first():
+    waiting = [entry("a1"), entry("a2"), entry("b1", "b"), entry("b2", "b")]
+    assert begun(waiting, overall=2) == ["a1", "b1"]
+
+
+def test_the_limit_over_all_holds_whatever_the_accounts_have_room_for():
+    waiting = [entry("a1"), entry("a2"), entry("b1", "b"), entry("b2", "b")]
+    assert len(begun(waiting, overall=3)) == 3
+    assert len(begun(waiting, [entry("r", "b", owner="me")], overall=3)) == 2
+
+
+def test_a_process_takes_no_more_than_its_share():
+    assert len(begun([entry(n) for n in "xyz"], share=1)) == 1
+    assert begun([entry("x")], share=0) == []
+
+
+def test_a_check_that_runs_waits_for_itself():
+    assert begun([entry("x"), entry("y")], [entry("x", owner="me")]) == ["y"]
+
+
+def test_two_runs_of_one_check_do_not_begin_together():
+    first, second = entry("x", ago=1), entry("x")
+    assert begun([second, first]) == ["x"]
+
+
+def test_jitter_is_waited_for():
+    later = Entry("x-run", "x", "a", NOW, NOW + timedelta(minutes=3), Trigger.SCHEDULE)
+    assert begun([later]) == []
+    assert begun([later], now=NOW + timedelta(minutes=3)) == ["x"]
+
+
+def test_a_cancelled_run_needs_no_place():
+    full = [entry("r", owner="me"), entry("s", owner="me")]
+    assert begun([entry("x", cancelled=True), entry("y")], full, overall=2) == ["x"]
+
+
+def test_an_account_that_the_configuration_lost_has_room_for_one_so_that_its_run_can_fail_by_name():
+    assert begun([entry("x", "gone"), entry("y", "gone")]) == ["x"]
+
+
+@given(st.lists(st.tuples(st.integers(0, 30), st.sampled_from("ab")), max_size=40), st.integers(1, 12))
+def test_every_run_begins_in_the_end_however_slow_one_check_is(dues: list[tuple[int, str]], overall: int):
+    """One check never ends; all others end when the next look is taken."""
+    slow = entry("slow", "a", owner="me")
+    waiting = [entry(f"c{n}", account, ago=ago) for n, (ago, account) in enumerate(dues)]
+    for _ in range(2 * len(dues) + 2):
+        found = set(admit(waiting, [slow], now=NOW, places={"a": 2, "b": 2}, overall=max(overall, 2), share=5))
+        waiting = [e for e in waiting if e.run_id not in found]
+    assert waiting == []
+
+
+@pytest.mark.parametrize("share", [1, 3, 40])
+def test_limits_hold_for_any_crowd(share: int):
+    waiting = [entry(f"c{n}", "ab"[n % 2], ago=n) for n in range(100)]
+    found = begun(waiting, places={"a": 7, "b": 30}, overall=20, share=share)
+    assert len(found) == min(share, 20)
+    assert sum(int(name[1:]) % 2 == 0 for name in found) <= 7

@@ -1,0 +1,76 @@
+"""What the sweep needs of the fence: cluster snapshots may be listed and judged in a scratch account, never changed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from fence_cases import BEGAN, EXPIRES, REGION, SCRATCH, SOURCE, SWEEP_PERMIT, arn, tags_of
+
+from restorecheck.fence import TABLE, Effect, Permit, Role, Target, why_not
+from restorecheck.fence.decision import why_not_share
+from restorecheck.fence.table import effect_of
+
+
+def a_cluster_snapshot(account: str = SCRATCH, **changes: Any) -> Target:
+    resource = arn("cluster-snapshot", account)
+    good = Target(
+        kind="cluster-snapshot",
+        account=account,
+        name="restorecheck-orders-db-20261121t0300z",
+        arn=resource,
+        tags=tags_of(resource),
+        status="available",
+        created=BEGAN + timedelta(minutes=9),
+        snapshot_type="manual",
+    )
+    return replace(good, **changes)
+
+
+def test_a_scratch_account_may_be_asked_for_cluster_snapshots_and_a_source_account_may_not():
+    assert effect_of(Role.SCRATCH, "rds", "DescribeDBClusterSnapshots") is Effect.READ
+    assert effect_of(Role.SOURCE, "rds", "DescribeDBClusterSnapshots") is None
+
+
+def test_no_role_may_change_a_cluster_or_a_cluster_snapshot():
+    for role, services in TABLE.items():
+        changing = {name for name, effect in services.get("rds", {}).items() if effect is not Effect.READ}
+        assert not {name for name in changing if "Cluster" in name}, role
+
+
+def test_who_may_see_a_snapshot_can_be_asked_in_a_source_account():
+    assert effect_of(Role.SOURCE, "rds", "DescribeDBSnapshotAttributes") is Effect.READ
+
+
+def test_a_cluster_snapshot_that_is_ours_in_every_clause_and_expired_has_nothing_against_it():
+    assert why_not(a_cluster_snapshot(), SWEEP_PERMIT) is None
+
+
+@pytest.mark.parametrize(
+    ("target", "permit", "reason"),
+    [
+        (a_cluster_snapshot(), replace(SWEEP_PERMIT, began=EXPIRES - timedelta(seconds=1)), "its lease runs until"),
+        (a_cluster_snapshot(SOURCE), SWEEP_PERMIT, "is not one in which this run may do this"),
+        (a_cluster_snapshot(tags=None), SWEEP_PERMIT, "its tags are not known"),
+        (a_cluster_snapshot(tags=tags_of(arn("snapshot", SCRATCH))), SWEEP_PERMIT, "does not name it"),
+        (a_cluster_snapshot(arn=arn("snapshot", SCRATCH)), SWEEP_PERMIT, "its ARN is"),
+        (a_cluster_snapshot(created=None), SWEEP_PERMIT, "does not say when it was created"),
+        (a_cluster_snapshot(created=BEGAN - timedelta(hours=1)), SWEEP_PERMIT, "older than the run"),
+        (a_cluster_snapshot(snapshot_type="automated"), SWEEP_PERMIT, "not a manual snapshot"),
+        (a_cluster_snapshot(snapshot_type=None), SWEEP_PERMIT, "not a manual snapshot"),
+        (a_cluster_snapshot(name="rds-final-1"), SWEEP_PERMIT, "its name does not begin with"),
+    ],
+)
+def test_a_cluster_snapshot_is_judged_like_any_other_target(target: Target, permit: Permit, reason: str):
+    assert reason in (why_not(target, permit) or "")
+
+
+def test_a_cluster_snapshot_cannot_be_shared():
+    assert why_not_share(a_cluster_snapshot(), SWEEP_PERMIT) == "only a snapshot can be shared"
+
+
+def test_its_arn_is_the_one_that_aws_gives():
+    expected = f"arn:aws:rds:{REGION}:{SCRATCH}:cluster-snapshot:x"
+    assert SWEEP_PERMIT.arn("cluster-snapshot", SCRATCH, "x") == expected
