@@ -14,7 +14,7 @@ export COVERAGE_FILE := $(SCRATCH)/coverage/data
 export HYPOTHESIS_STORAGE_DIRECTORY := $(SCRATCH)/hypothesis
 PYTEST := $(BIN)/python -m pytest -o cache_dir="$(SCRATCH)/pytest" -n 2 --dist worksteal
 
-.PHONY: help demo test test-long lint bench lock clean venv
+.PHONY: help demo test test-long chaos bench-fleet lint bench lock clean venv
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | awk -F'\t' '{ printf "make %-10s %s\n", $$1, $$2 }'
@@ -34,6 +34,12 @@ test-long: venv ## the tests marked `long`: crash matrices, real time, damage; h
 	@code=0; $(PYTEST) -m long || code=$$?; \
 	if [ $$code -eq 5 ]; then echo "no test is marked long, or none could be collected: 0 passed, 1 failed"; fi; \
 	exit $$code
+
+chaos: venv ## nights that skip by, 40 checks, the service killed -9 a hundred times; ends with RESULT {json}. KILLS= NIGHTS= MINUTES= REPLICAS= SEED=
+	@$(BIN)/python tests/chaos/nights.py
+
+bench-fleet: venv ## 1,000 checks due at the same minute, at most 40 at once: calls a minute, memory; ends with RESULT {json}. CHECKS=
+	@$(BIN)/python benchmarks/fleet.py
 
 lint: venv ## ruff check, ruff format --check, mypy --strict
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy \

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from restorecheck.admission import admit
 from restorecheck.durable import Clock
 from restorecheck.engines.dbos import BrokenOff, Taken
+from restorecheck.errors import StoreError
 from restorecheck.failures import kind
 from restorecheck.model import Entry, Failure, Report, RunState, Verdict
 from restorecheck.replica import Membership
@@ -145,8 +146,18 @@ class Dispatcher:
         return overall if self._only is not None else max(0, -(-overall // serving) - held)
 
     def _take(self, entry: Entry) -> None:
-        taken = self._engine.take(entry.run_id)
-        self._tell(f"run.{taken}", check=entry.check, run=entry.run_id, trigger=str(entry.trigger))
+        """Take a run. Raises StoreError; a bug that one run meets does not keep the others from going on."""
+        try:
+            taken = self._engine.take(entry.run_id)
+            self._tell(f"run.{taken}", check=entry.check, run=entry.run_id, trigger=str(entry.trigger))
+            self._look_at(taken, entry)
+        except StoreError:
+            raise
+        except Exception as e:  # noqa: BLE001 - it is told, counted, and ends the run when it comes back
+            self._broke_off(entry, BrokenOff(type(e).__name__, store=False))
+
+    def _look_at(self, taken: Taken, entry: Entry) -> None:
+        """End a run that does not go on."""
         if taken is Taken.ENDED:  # its process died, or could not reach the store, before the report was kept
             report = self._engine.report(entry.run_id)
             self._conclude(entry, "internal", "the records of the run hold no report") if report is None else (
@@ -160,16 +171,19 @@ class Dispatcher:
     def _may_try(self, entry: Entry) -> bool:
         """Say whether a run that is ours is to be taken now."""
         broken = self._engine.broken_off(entry.run_id)
-        times, at = self._again.get(entry.run_id, (0, 0.0))
-        now = self._clock.monotonic()
         if broken is not None:
-            times += 0 if broken.store else 1
-            self._again[entry.run_id] = (times, now + BACKOFF[min(times, len(BACKOFF) - 1)])
-            self._tell("run.broke-off", check=entry.check, run=entry.run_id, why=broken.why)
-            if times >= PATIENCE:
-                self._conclude(entry, "internal", f"it broke off {times} times, at last with {broken.why}")
+            self._broke_off(entry, broken)
             return False
-        return now >= at
+        _, at = self._again.get(entry.run_id, (0, 0.0))
+        return self._clock.monotonic() >= at
+
+    def _broke_off(self, entry: Entry, broken: BrokenOff) -> None:
+        """Note when a run is to be taken again, or end it if a bug of ours is all that it meets."""
+        times = self._again.get(entry.run_id, (0, 0.0))[0] + (0 if broken.store else 1)
+        self._again[entry.run_id] = (times, self._clock.monotonic() + BACKOFF[min(times, len(BACKOFF) - 1)])
+        self._tell("run.broke-off", check=entry.check, run=entry.run_id, why=broken.why)
+        if times >= PATIENCE:
+            self._conclude(entry, "internal", f"it broke off {times} times, at last with {broken.why}")
 
     def _conclude(self, entry: Entry, why: str, message: str) -> None:
         """End a run that nobody can go on with. What it made is the sweep's, once its lease has expired."""

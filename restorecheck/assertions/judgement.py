@@ -46,7 +46,19 @@ def judge(assertion: Assertion, answer: Answer, *, backup_time: datetime, asked_
         kind=ruling.kind,
         seconds=answer.seconds,
         runbook=assertion.runbook,
+        value=_value(answer),
     )
+
+
+def _value(answer: Answer) -> str | None:
+    """Return the one number that was answered, or the seconds of the one duration; baselines are made of these."""
+    if answer.error or answer.more or (answer.rows, answer.columns, len(answer.cells)) != (1, 1, 1):
+        return None
+    [cell] = answer.cells
+    try:
+        return cell.text if cell.kind in ("number", "duration") and finite(cell) else None
+    except ArithmeticError:
+        return None
 
 
 def _ruling(answer: Answer, around: Circumstances) -> Ruling:

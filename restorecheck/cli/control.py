@@ -17,9 +17,10 @@ from restorecheck.cli.output import emit, err, errors
 from restorecheck.config import Config, load
 from restorecheck.engines.clock import WallClock
 from restorecheck.errors import RestorecheckError
-from restorecheck.model import RunState
+from restorecheck.model import Check, RunState
 from restorecheck.state import open_store
 from restorecheck.store import Store
+from restorecheck.timetable import consider
 
 
 @contextmanager
@@ -91,7 +92,7 @@ def resume(checks: Sequence[str], config: Path, *, as_json: bool) -> None:
     """Let paused checks run again."""
     with errors("resume", as_json=as_json), _opened(config) as (loaded, store, now):
         named = [loaded.check(name) for name in dict.fromkeys(checks)]
-        were = {check.name: store.pauses.resume(check.name) for check in named}
+        were = {check.name: _resumed(store, check, loaded, now) for check in named}
     if as_json:
         emit("resume", exits.PASSED, resumed=[name for name, was in were.items() if was])
         return
@@ -101,3 +102,12 @@ def resume(checks: Sequence[str], config: Path, *, as_json: bool) -> None:
             err.print(
                 f"  but its file says paused_until = {check.paused_until:%Y-%m-%d %H:%M}: change that, and reload"
             )
+
+
+def _resumed(store: Store, check: Check, config: Config, now: datetime) -> bool:
+    """End a pause. What it covered is looked at before it is forgotten, or it would be taken for missed."""
+    before, pause = store.ledger.considered().get(check.name), store.pauses.all().get(check.name)
+    if before is not None and pause is not None:
+        found = consider(check, before, now, late=config.service.late, pause=pause, waiting=False)
+        store.ledger.schedule(check.name, found.until, found.due, found.missed)
+    return store.pauses.resume(check.name)

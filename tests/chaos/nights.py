@@ -4,7 +4,7 @@ Builds databases and checks whose right verdict is known, lets the clock of the 
 night to night, kills the service with SIGKILL at random moments and starts it again, and reckons at the end from AWS,
 the store and the witness of every process. Ends with one line, `RESULT {json}`; exit code 1 unless all is well.
 
-KILLS (100), NIGHTS (6): goes on until both are reached. MINUTES=60: goes on for so long instead. CHECKS (40).
+KILLS (100; 0: nobody is killed), NIGHTS (6): goes on until both are reached. MINUTES=60: goes on for so long instead. CHECKS (40).
 REPLICAS (1; more: over one PostgreSQL, with clocks a minute apart). SEED: of everything random.
 """
 
@@ -19,7 +19,7 @@ import sqlite3
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -112,8 +112,8 @@ class Chaos:
     settings: Settings
     world: World
     home: Path
+    say: Callable[[str], None]
     address: str | None = None  # of PostgreSQL; None: SQLite
-    say: Any = print
     expected: list[Expected] = field(default_factory=list)
     reckoning: Reckoning = field(default_factory=Reckoning)
     offset: float = 0.0
@@ -186,7 +186,7 @@ class Chaos:
         self._until_considered({one.check for one in known})
         while self._more(count, time.monotonic() - began):
             count += 1
-            away = self.replicas.fate.random() < 0.3  # it is down while the clock skips
+            away = self.settings.kills and self.replicas.fate.random() < 0.3  # it is down while the clock skips
             if away:
                 self.replicas.kill(self.replicas.fate.choice([r for r in self.replicas.places if r.process]))
             self.skip_to(at - BACKUPS)
@@ -216,7 +216,8 @@ class Chaos:
         """Let one night pass, and kill; False: for a long time no run came to an end."""
         missing, heard, look = set(due), time.monotonic(), 0.0
         while True:
-            self.replicas.strike()
+            if self.settings.kills:
+                self.replicas.strike()
             now = time.monotonic()
             if now >= look:
                 look = now + 0.5
@@ -312,19 +313,23 @@ def database(replicas: int) -> Iterator[str | None]:
         yield f"postgresql://{SUPERUSER}:{PASSWORD}@127.0.0.1:{running.port}/restorecheck"
 
 
+def _say(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
 def main() -> int:
     """Run it as the environment says."""
     settings = Settings.of_environment()
     home = Path(tempfile.mkdtemp(prefix="restorecheck-chaos-"))
-    print(f"seed {settings.seed}, files in {home}", flush=True)
+    _say(f"seed {settings.seed}, files in {home}")
     with DemoAws.start(timings=TIMINGS) as aws, database(settings.replicas) as address:
-        outcome = Chaos(settings, furnish(aws), home, address, say=lambda line: print(line, flush=True)).run()
-    if outcome.well:
+        outcome = Chaos(settings, furnish(aws), home, _say, address).run()
+    if outcome.well and not os.environ.get("KEEP"):
         shutil.rmtree(home)
     else:
-        print(outcome.told())
-        print(f"files are kept in {home}")
-    print("RESULT " + json.dumps(outcome.result))
+        _say(f"{outcome.told()}\nfiles are kept in {home}")
+    _say("RESULT " + json.dumps(outcome.result))
     return 0 if outcome.well else 1
 
 

@@ -577,3 +577,23 @@ def test_damage_is_never_only_a_warning(kind):
     assert asked(AGE, broken, severity="warn") == asked(AGE, broken)
     assert asked(AGE, broken).outcome is Outcome.ERROR
     assert asked(AGE, replace(broken, kind="timeout"), severity="warn").outcome is Outcome.WARN
+
+
+@pytest.mark.parametrize(
+    ("answer", "value"),
+    [
+        (one(number("41.50")), "41.50"),
+        (one(span(minutes=2)), "120.000000"),
+        (one(text("jane@example.com")), None),
+        (one(number("NaN")), None),
+        (one(number("not a number at all")), None),
+        (one(Cell("null")), None),
+        (several(number(1), number(2)), None),
+        (replace(one(number(1)), more=True), None),
+        (Answer("a", error="it broke", kind="timeout"), None),
+        (Answer("a"), None),
+    ],
+)
+def test_the_number_that_was_measured_is_kept_and_nothing_else(answer: Answer, value: str | None):
+    """Baselines are made of it, so it is a number or it is not there."""
+    assert asked(Expectation(at_least=number(1)), answer).value == value

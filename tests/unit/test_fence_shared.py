@@ -298,6 +298,25 @@ def test_a_context_that_was_copied_inside_a_call_holds_no_permit(
     assert aws.actions.count("DeleteDBSnapshot") == 1
 
 
+def test_a_permit_that_nobody_took_ends_with_its_call_all_the_same(aws: Recorder, passage: Passage):
+    """A handler keeps a copy of the context, and fails before the guard judges: the copy is of this very thread."""
+    aws.answer("DescribeDBSnapshots", snapshots(described(NAME, RUN)))
+    copies: list[contextvars.Context] = []
+
+    def keeping(**_: object) -> None:
+        copies.append(contextvars.copy_context())
+        raise ZeroDivisionError
+
+    events = passage.client("rds").meta.events
+    events.register_first("before-parameter-build.rds.DeleteDBSnapshot", keeping)
+    with pytest.raises(ZeroDivisionError):
+        Hand(passage, RUN_PERMIT).call("rds", "DeleteDBSnapshot", **DELETE_SNAPSHOT)
+    events.unregister("before-parameter-build.rds.DeleteDBSnapshot", keeping)
+    with pytest.raises(RefusedError, match=NO_PERMIT):
+        copies[0].run(delete, passage)
+    assert aws.asked == []
+
+
 def test_a_task_that_is_begun_inside_a_call_holds_no_permit(aws: Recorder, passage: Passage):
     aws.answer("DescribeDBInstances", instances(described(NAME, RUN, "db")))
     aws.answer("DescribeDBSnapshots", snapshots(described(NAME, RUN)))
