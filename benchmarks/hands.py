@@ -57,9 +57,8 @@ def main() -> None:
                 sightings.instance(Role.SCRATCH, SCRATCH, REGION, name, since=0.0, every=EVERY)
             clock[0] += EVERY
         calls = len(aws.asked) - asked
-    print(
-        f"the first hand: {first / 2**20:.1f} MiB; {HANDS} more: {more / HANDS / 1024:.2f} KiB, {each * 1e6:.0f} us each"
-    )
+    print(f"the first hand: {first / 2**20:.1f} MiB")
+    print(f"{HANDS} more: {more / HANDS / 1024:.2f} KiB and {each * 1e6:.0f} us each")
     print(f"{RUNS} runs that wait for {MINUTES} min, and look every {EVERY:.0f} s: {calls} calls")
     result = {
         "first_hand_mib": round(first / 2**20, 1),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import timedelta
 
 from restorecheck.config import Config
@@ -15,7 +16,7 @@ from restorecheck.dispatch import Dispatcher, Places
 from restorecheck.durable import Durable, Listener
 from restorecheck.engines.clock import WallClock
 from restorecheck.engines.dbos import DbosEngine
-from restorecheck.errors import RestorecheckError
+from restorecheck.errors import RestorecheckError, StoreError
 from restorecheck.model import Check, Entry, Report, RunState, Trigger
 from restorecheck.ports import LivePorts
 from restorecheck.replica import LocalMembership, Membership, SharedMembership
@@ -48,18 +49,23 @@ class Runner:
         checks = [self.config.check(name) for name in dict.fromkeys(names)]
         membership = self._membership()
         membership.join("run")
-        engine = self._engine(membership.id)
         try:
-            membership.dead()
+            dead = membership.dead()
             self._none_busy(checks)
+            engine = self._engine(membership.id)
             engine.start()
-            runs = [self._entered(check, membership.id).run_id for check in checks]
-            only = frozenset(check.name for check in checks)
-            dispatcher = Dispatcher(self.store, engine, membership, self.clock, _untold, only=only)
-            return self._to_the_end(runs, dispatcher)
+            try:
+                for name in dead:
+                    engine.bury(name)
+                runs = [self._entered(check, membership.id).run_id for check in checks]
+                only = frozenset(check.name for check in checks)
+                dispatcher = Dispatcher(self.store, engine, membership, self.clock, _untold, only=only)
+                return self._to_the_end(runs, dispatcher)
+            finally:
+                engine.close()
         finally:
-            engine.close()
-            self.store.ledger.release(membership.id)
+            with suppress(StoreError):  # whoever comes finds that we are dead
+                self.store.ledger.release(membership.id)
             membership.leave()
 
     def detach(self, names: Sequence[str]) -> list[Entry]:

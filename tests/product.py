@@ -7,17 +7,21 @@ snapshot, and fails the test if anything but restorecheck's own differs, or if a
 from __future__ import annotations
 
 import asyncio
+import http.client
 import json
 import os
+import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
-from demo_world import BASE, EXTERNAL_ID, REGION, SCRATCH, SOURCE, SUBNET_GROUP, World
+from demo_world import BASE, EXTERNAL_ID, REGION, SCRATCH, SOURCE, SUBNET_GROUP, World, until
 
 from restorecheck.config import load
 from restorecheck.engines.clock import WallClock
@@ -25,7 +29,8 @@ from restorecheck.engines.inline import InlineDurable
 from restorecheck.model import Report
 from restorecheck.ports import LivePorts
 from restorecheck.schedule import run_id
-from restorecheck.state import make_state
+from restorecheck.state import make_state, open_store
+from restorecheck.store import Store
 from restorecheck.verify import verify
 
 ROOT = Path(__file__).parents[1]
@@ -57,6 +62,74 @@ class Ran:
         """The only report."""
         [report] = self.json["reports"]
         return dict(report)
+
+
+class Serving:
+    """A service that runs: what it logs, what it answers, how it ends."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self.process, self.said = process, list[str]()
+        self._readers = [threading.Thread(target=self._read, args=(s,)) for s in (process.stdout, process.stderr)]
+        for reader in self._readers:
+            reader.start()
+
+    def _read(self, stream: IO[str]) -> None:
+        with stream:
+            self.said.extend(line.rstrip("\n") for line in stream)
+
+    @property
+    def lines(self) -> list[dict[str, Any]]:
+        """What was logged so far; every line must be JSON."""
+        return [dict(json.loads(line)) for line in list(self.said)]
+
+    def logged(self, event: str, **fields: object) -> list[dict[str, Any]]:
+        """Return the lines of an event that have these fields."""
+        return [one for one in self.lines if one["event"] == event and fields.items() <= one.items()]
+
+    def hears(self, event: str, at_most: float = 60.0, **fields: object) -> dict[str, Any]:
+        """Wait for a line, and return the first."""
+
+        def probe() -> dict[str, Any] | None:
+            found = self.logged(event, **fields)
+            assert found or self.process.poll() is None, f"ended with {self.process.poll()}: {self.said}"
+            return found[0] if found else None
+
+        return until(probe, at_most)
+
+    def ask(self, path: str, method: str = "GET") -> tuple[int, str]:
+        """Send a request and return status and body."""
+        address = self.hears("service.started")["listen"].removeprefix("http://")
+        connection = http.client.HTTPConnection(address, timeout=20)
+        try:
+            connection.request(method, path)
+            answer = connection.getresponse()
+            return answer.status, answer.read().decode()
+        finally:
+            connection.close()
+
+    def aspect(self, name: str) -> dict[str, Any]:
+        """Return one aspect of /-/ready, and under `status` the answer's; empty if there is none of this name."""
+        status, body = self.ask("/-/ready?format=json")
+        found = [one for one in json.loads(body)["aspects"] if one["name"] == name]
+        return {"status": status, **found[0]} if found else {}
+
+    def end(self, number: int = signal.SIGTERM, at_most: float = 20.0) -> int:
+        """Send a signal and return the exit code."""
+        self.process.send_signal(number)
+        return self.ended(at_most)
+
+    def ended(self, at_most: float = 20.0) -> int:
+        """Wait for the end of the process, and return its exit code."""
+        code = self.process.wait(at_most)
+        for reader in self._readers:
+            reader.join()
+        return code
+
+    def kill(self) -> None:
+        """Kill it, if it is still there."""
+        if self.process.poll() is None:
+            self.process.kill()
+        self.ended()
 
 
 @dataclass
@@ -174,6 +247,28 @@ class Product:
             report = asyncio.run(verify(durable, ports))
         self.compare(before, left=left, told=str(report))
         return report
+
+    @contextmanager
+    def serving(self, *arguments: str, script: Path | None = None, **more: str) -> Iterator[Serving]:
+        """Start a service on a free port; it is killed at the end if it is still there."""
+        process = self.popen("serve", "--listen", "127.0.0.1:0", *arguments, script=script, **more)
+        service = Serving(process)
+        try:
+            yield service
+        except BaseException:
+            print("the service said:", *service.said, sep="\n")
+            raise
+        finally:
+            service.kill()
+
+    @contextmanager
+    def store(self) -> Iterator[Store]:
+        """Open the store as one more process would."""
+        opened = open_store(load(self.home / "config.toml").state)
+        try:
+            yield opened
+        finally:
+            opened.close()
 
     def compare(self, before: dict[str, dict[str, Any]], *, left: bool, told: str) -> None:
         """Fail if anything that is not ours has changed, or (unless `left`) if anything of ours is there."""

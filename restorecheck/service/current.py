@@ -11,7 +11,7 @@ from restorecheck import logs
 from restorecheck.config import Config, load
 from restorecheck.durable import Clock
 from restorecheck.errors import RestorecheckError
-from restorecheck.fence import Outage
+from restorecheck.fence import Fence, Outage
 from restorecheck.model import Report
 from restorecheck.ports import LivePorts
 
@@ -47,13 +47,23 @@ class Current:
         with self._swapping:
             try:
                 config = self._read()
-                ports = LivePorts(config, self._clock, self._keep) if self._keep else None
+                ports = LivePorts(config, self._clock, self._keep, fence=self._fence(config)) if self._keep else None
             except RestorecheckError as e:
                 self.wrong = f"not reloaded at {self._clock.now():%Y-%m-%d %H:%M:%S} UTC: {e.message}"
                 raise
             self.config, self._ports = config, ports
             self.loaded_at, self.wrong = self._clock.now(), ""
         return f"loaded {len(config.checks)} checks"
+
+    def _fence(self, config: Config) -> Fence | None:
+        """Return the fence as it is if the accounts are the same: its sessions, counts and outages stay."""
+        old = self.config
+        same = (old.source_accounts, old.scratch_accounts, old.endpoint_url) == (
+            config.source_accounts,
+            config.scratch_accounts,
+            config.endpoint_url,
+        )
+        return self._ports.fence if self._ports and same else None
 
     def _read(self) -> Config:
         config = _loaded(self._path)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from restorecheck.durable import Clock
 from restorecheck.fence import Outage
 from restorecheck.service.current import Current
 from restorecheck.web.readiness import Aspect
+
+FORGOTTEN = timedelta(minutes=15)
+"""How long ago AWS did not answer for it to say nothing of now: perhaps nobody has asked since."""
 
 STALE = 30.0
 """Seconds without a round after which the process is not ready."""
@@ -51,7 +54,7 @@ class Health:
         ]
         if self.stopping:
             told.append(Aspect("process", ok=False, text="stopping"))
-        return [*told, *(_aspect(outage, now) for outage in current.outages())]
+        return [*told, *(_aspect(outage, now) for outage in current.outages() if now - outage.last < FORGOTTEN)]
 
     def _store(self) -> str:
         where = self._current.config.state.shown
@@ -69,5 +72,5 @@ class Health:
 def _aspect(outage: Outage, now: datetime) -> Aspect:
     """AWS that does not answer makes nobody unready: no other replica would be answered either."""
     seconds = max(0.0, (now - outage.since).total_seconds())
-    where = f"{outage.role} account {outage.account} in {outage.region}"
+    where = f"{outage.service} for the {outage.role} account {outage.account} in {outage.region}".replace("  ", " ")
     return Aspect("aws", ok=False, text=f"no answer from {where} for {seconds:.0f} s: {outage.message}", blocks=False)

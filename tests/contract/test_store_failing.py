@@ -123,6 +123,18 @@ def test_a_connection_that_is_cut_in_the_middle_undoes_what_was_begun(store_serv
     place.close()
 
 
+def test_connections_that_were_lost_in_a_quiet_hour_cost_no_call(store_server: Server) -> None:
+    place = postgres_place(store_server)
+    store = place.open()
+    store.ping()
+    name = place.url.rpartition("/")[2]
+    with store_server.superuser() as other:
+        cut = other.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name])
+        assert cut.rowcount > 0
+    store.proofs.save(report())
+    place.close()
+
+
 def test_a_statement_that_takes_too_long_is_given_up(store_server: Server) -> None:
     place = postgres_place(store_server)
     store = place.open()

@@ -110,6 +110,28 @@ def test_processes_that_admit_at_once_never_begin_too_many(place: Place, store: 
     assert {e.run_id for e in store.ledger.running()} == set(begun)
 
 
+def test_nobody_decides_while_another_does(place: Place, store: Store) -> None:
+    for n in range(2 * LIMIT):
+        store.ledger.add(entry(f"c{n}"))
+    other, done = place.open(), threading.Event()
+
+    def wait_and_admit() -> None:
+        other.ledger.admit("you", up_to_limit, LATER)
+        done.set()
+
+    second = threading.Thread(target=wait_and_admit)
+
+    def decide(waiting: list[Entry], running: list[Entry]) -> list[str]:
+        second.start()
+        assert not done.wait(1.0)  # it is held up until this one is through
+        return up_to_limit(waiting, running)
+
+    assert len(store.ledger.admit("me", decide, LATER)) == LIMIT
+    second.join(30)
+    assert done.is_set()
+    assert store.ledger.owned("you") == []
+
+
 def test_a_run_that_ends_while_others_decide_is_not_begun(place: Place, store: Store) -> None:
     store.ledger.add(entry())
 
