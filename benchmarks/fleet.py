@@ -27,13 +27,13 @@ from typing import Any
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE.parent), str(HERE.parent / "tests")]
 
-from demo_world import World, furnish  # noqa: E402 - only now can they be found
-from postgres_server import PASSWORD, SUPERUSER, embedded, server  # noqa: E402
-from product import Product  # noqa: E402
+from demo_world import World, furnish
+from postgres_server import PASSWORD, SUPERUSER, embedded, server
+from product import Product
 
-from restorecheck.demo.aws.process import DemoAws  # noqa: E402
-from restorecheck.schedule import run_id  # noqa: E402
-from restorecheck.store import Store  # noqa: E402
+from restorecheck.demo.aws.process import DemoAws
+from restorecheck.schedule import run_id
+from restorecheck.store import Store
 
 TIMINGS = {"create": 3.0, "backup": 0.0, "snapshot": 0.1, "copy": 1.0, "delete": 2.0, "password": 1.0}
 POLL = 1.0

@@ -3,13 +3,15 @@
 On one machine the kernel is the witness: a replica holds a file lock for as long as it lives, however it ends. Over a
 shared database it is the database's clock: a replica is heard of every `heartbeat`, and one that was not heard of for
 `takeover` is dead. A replica that cannot make itself heard ends itself in half that time, before anybody takes its
-runs; so no step runs twice at once. The clocks of the machines play no part.
+runs, and begins nothing from then on (`lapsed`); so no step runs twice at once. The time of day of the machines plays
+no part.
 """
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
+import math
 import os
 import re
 import secrets
@@ -60,8 +62,19 @@ class Membership(Protocol):
     def dead(self) -> list[str]:
         """Strike out those that do not live any more, and return their names."""
 
+    def lapsed(self) -> bool:
+        """Say that others may have what this one had: it must begin nothing any more, and never may again."""
+
     def leave(self) -> None:
         """Leave the register: what this one had is free."""
+
+
+def elapsed() -> float:
+    """Return seconds that only go forward, also while this process is stopped or its machine sleeps.
+
+    What time.monotonic reads stands still while a machine is suspended. [man 2 clock_gettime, CLOCK_BOOTTIME]
+    """
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 def new_name() -> str:
@@ -94,6 +107,10 @@ class LocalMembership:
             lock.close()
             found.append(replica.id)
         return found
+
+    def lapsed(self) -> bool:
+        """See Membership.lapsed. A lock is held for as long as the process is there."""
+        return False
 
     def leave(self) -> None:
         """See Membership.leave."""
@@ -129,13 +146,13 @@ class SharedMembership:
         heartbeat: timedelta,
         takeover: timedelta,
         lost: Callable[[str], None],
-        monotonic: Callable[[], float] = time.monotonic,
+        monotonic: Callable[[], float] = elapsed,
     ) -> None:
         """`lost` is called, once and from a thread of ours, when this process must not go on; it must end it."""
         self.id, self._register = new_name(), register
         self._heartbeat, self._takeover = heartbeat.total_seconds(), takeover.total_seconds()
-        self._lost, self._monotonic = lost, monotonic
-        self._heard, self._left = 0.0, threading.Event()
+        self._lost, self._monotonic, self._ending = lost, monotonic, threading.Lock()
+        self._heard, self._left = -math.inf, threading.Event()
 
     def join(self, role: Role) -> None:
         """See Membership.join."""
@@ -149,6 +166,10 @@ class SharedMembership:
         """See Membership.dead."""
         silent = [r for r in self._register.all() if r.id != self.id and r.seconds > self._takeover]
         return [replica.id for replica in silent if self._register.bury(replica.id, self._takeover)]
+
+    def lapsed(self) -> bool:
+        """See Membership.lapsed. Asks nobody, so it may be asked before every call."""
+        return self._monotonic() - self._heard > self._takeover / 2
 
     def leave(self) -> None:
         """See Membership.leave."""
@@ -166,20 +187,28 @@ class SharedMembership:
             if not known and not self._left.is_set():
                 self._give_up("the others took this process for dead")
                 return
+            if self.lapsed():  # also if it is heard again now: what it did not begin meanwhile would never go on
+                self._give_up(self._silence())
+                return
             self._heard = asked
 
     def _watch(self) -> None:
         """Apart from the beat, which may hang in a call to a database that does not answer."""
         while not self._left.wait(min(self._heartbeat, 1.0)):
-            silent = self._monotonic() - self._heard
-            if silent > self._takeover / 2:
-                self._give_up(f"the store was not reached for {silent:.0f} s")
+            if self.lapsed():
+                self._give_up(self._silence())
                 return
 
+    def _silence(self) -> str:
+        return f"the store was not reached for {self._monotonic() - self._heard:.0f} s"
+
     def _give_up(self, why: str) -> None:
-        if not self._left.is_set():
+        with self._ending:  # the beat and the watch may find it at the same moment
+            if self._left.is_set():
+                return
             self._left.set()
-            self._lost(why)
+        self._heard = -math.inf
+        self._lost(why)
 
 
 def _locked(path: Path) -> IO[str] | None:

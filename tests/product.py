@@ -139,6 +139,8 @@ class Product:
     world: World
     home: Path
     limits: dict[str, str] = field(default_factory=lambda: dict(QUICK))
+    service: dict[str, object] = field(default_factory=dict)
+    top: dict[str, object] = field(default_factory=dict)
 
     def configure(self, **scratch: object) -> Path:
         """Write config.toml; `scratch` changes keys of the placement."""
@@ -150,7 +152,10 @@ class Product:
             "instance_class": "db.t4g.micro",
         } | scratch
         lines = [
+            *(f"{name} = {toml(value)}" for name, value in self.top.items()),
             f'endpoint_url = "{world.aws.url}"',
+            *(["[service]"] if self.service else []),
+            *(f"{name} = {toml(value)}" for name, value in self.service.items()),
             "[source_accounts.production]",
             f'id = "{SOURCE}"',
             f'role = "{world.source_role}"',
@@ -255,8 +260,8 @@ class Product:
         service = Serving(process)
         try:
             yield service
-        except BaseException:
-            print("the service said:", *service.said, sep="\n")
+        except BaseException as e:
+            e.add_note("\n".join(["the service said:", *service.said]))
             raise
         finally:
             service.kill()

@@ -15,17 +15,18 @@ import json
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, TypeVar
+from urllib.parse import parse_qs, urlsplit
 
 from dbos import DBOS, DBOSConfig, SetWorkflowID
 from dbos import Serializer as DbosSerializer
 
 from restorecheck.durable import Clock, Durable, Json, Listener, bug, decode, encode
-from restorecheck.engines.inline import RecordingDurable
+from restorecheck.engines.inline import RecordingDurable, never
 from restorecheck.errors import RestorecheckError, StoreError
 from restorecheck.model import Report
 
@@ -34,6 +35,21 @@ STEPS = "verify-1"
 changes exactly when the sequence changes, and not with every release."""
 
 WORKFLOW = "restorecheck.verify"
+
+CONNECTIONS = 5
+"""To PostgreSQL, of the SDK's own. A record takes milliseconds, so many runs share few."""
+
+_CONNECT = {
+    "application_name": "restorecheck-runs",
+    "connect_timeout": 5,
+    # a server that vanished without a word is noticed within half a minute, also while a statement is under way
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 20_000,
+    # no prepared statements: a pooler in between may give the next transaction to another server process
+    "prepare_threshold": None,
+}
 
 Verify = Callable[[Durable], Awaitable[Report]]
 T = TypeVar("T")
@@ -115,19 +131,29 @@ class DbosDurable(RecordingDurable):
         *,
         threads: Executor,
         halt: Halt,
+        lapsed: Callable[[], bool] = never,
     ) -> None:
         super().__init__(run_id, clock, listener, cancelled)
-        self._threads, self._halt = threads, halt
+        self._threads, self._halt, self._lapsed = threads, halt, lapsed
 
     async def _record(self, name: str, act: Callable[[], Awaitable[Json]]) -> Json:
         async def recorded() -> Json:
-            return await act()
+            await self._still_ours()
+            envelope = await act()
+            await self._still_ours()  # else the record is whoever's who took the run over
+            return envelope
 
         return await DBOS.run_step_async({"name": name}, recorded)
+
+    async def _still_ours(self) -> None:
+        """Return if this process may go on with the run; if others may have it by now, never."""
+        if self._lapsed():
+            await asyncio.Event().wait()
 
     async def _call(self, fn: Callable[[], T]) -> T:
         if self._halt.thrown:
             await asyncio.Event().wait()  # for ever: the process ends, and whoever takes the run begins this step
+        await self._still_ours()
 
         def counted() -> T:
             with self._halt.counted():
@@ -151,14 +177,16 @@ class DbosEngine:
         shown: str = "",
         threads: int = 64,
         every: float = 0.1,
+        lapsed: Callable[[], bool] = never,
     ) -> None:
         """`name` is the process's own; no other may ever have had it. `every` is how often it looks into its queue.
 
-        `shown` is the address as a person may see it: in the url itself there may be a password.
+        `shown` is the address as a person may see it: in the url itself there may be a password. Once `lapsed` says
+        that others may have the runs of this process, none of them does anything here any more.
         """
         self._shown = shown or "the state directory"
         self._url, self._verify, self._clock, self._listener = database_url, verify, clock, listener
-        self._name, self._queue, self._every = name, f"replica-{name}", every
+        self._name, self._queue, self._every, self._lapsed = name, f"replica-{name}", every, lapsed
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="step")
         self._workflow: Callable[[str], Any] | None = None
         self._cancelled: set[str] = set()
@@ -166,7 +194,7 @@ class DbosEngine:
         self.halt = Halt()
 
     def start(self) -> None:
-        """Open the records. Raises RestorecheckError `config` if they cannot be."""
+        """Open the records. Raises StoreError while they cannot be reached, RestorecheckError `config` else."""
         config: DBOSConfig = {
             "name": "restorecheck",
             "system_database_url": self._url,
@@ -176,7 +204,11 @@ class DbosEngine:
             "log_level": "CRITICAL",  # what it raises is reported by us, once and without a traceback
             "console_log_level": "CRITICAL",
             "notification_listener_polling_interval_sec": 1.0,
+            "use_listen_notify": False,  # nothing of it is used, and it would hold one connection more
         }
+        if not self._url.startswith("sqlite:"):
+            config["sys_db_pool_size"] = CONNECTIONS
+            config["db_engine_kwargs"] = {"connect_args": _connect(self._url), "hide_parameters": True}
         DBOS(config=config)
         DBOS.listen_queues([self._queue])
 
@@ -187,14 +219,14 @@ class DbosEngine:
         self._workflow = workflow
         try:
             DBOS.launch()
+            DBOS.register_queue(self._queue, polling_interval_sec=self._every, on_conflict="always_update")
         except Exception as e:  # whatever the SDK or the database raises, there is one thing to say about it
             DBOS.destroy(destroy_registry=True)
-            raise RestorecheckError(
-                f"the records of runs in {self._shown} cannot be opened: {self._said(e)}",
-                "put a good copy back, or move it away: then run `restorecheck sweep` for what runs under way had made",
-                kind="config",
-            ) from e
-        DBOS.register_queue(self._queue, polling_interval_sec=self._every, on_conflict="always_update")
+            self._threads.shutdown(wait=False)
+            said = f"the records of runs in {self._shown} cannot be opened: {self._said(e)}"
+            if _passes(e):
+                raise StoreError(said, "see that the database is up and has room; it is tried again") from None
+            raise RestorecheckError(said, self._mend, kind="config") from None
 
     async def _run(self, run_id: str) -> Json:
         durable = DbosDurable(
@@ -204,6 +236,7 @@ class DbosEngine:
             lambda: run_id in self._cancelled,
             threads=self._threads,
             halt=self.halt,
+            lapsed=self._lapsed,
         )
         try:
             return encode(await self._verify(durable), Report)
@@ -220,11 +253,24 @@ class DbosEngine:
 
     def _said(self, error: Exception) -> str:
         """Return what may be shown of an error: that of a server may quote an address with its password."""
-        return str(error) if self._url.startswith("sqlite:") else type(error).__name__
+        if self._url.startswith("sqlite:"):
+            return str(error)
+        server = getattr(getattr(error, "orig", None), "diag", None)  # what the server itself said, in one sentence
+        return getattr(server, "message_primary", None) or type(error).__name__
+
+    @property
+    def _mend(self) -> str:
+        if self._url.startswith("sqlite:"):
+            return (
+                "put a good copy back, or move it away: then run `restorecheck sweep` for what runs under way had made"
+            )
+        return "let the user create the schema `dbos` in this database, or make it and give it to the user"
 
     def take(self, run_id: str) -> Taken:
         """Begin a run here, or go on with it: finished steps are not run again. The caller owns it in the ledger."""
         assert self._workflow is not None, "the engine was not started"  # noqa: S101 - a mistake of ours alone
+        if self._lapsed():
+            raise StoreError("this process was not heard of for too long: others may have its runs")
         with _records():
             status = DBOS.get_workflow_status(run_id)
             if status is None:
@@ -293,7 +339,8 @@ class DbosEngine:
     def close(self) -> None:
         """Stop; what still runs stays unfinished and can be resumed."""
         try:
-            DBOS.delete_queue(self._queue)
+            with suppress(StoreError), _records():  # whoever finds that we are dead deletes it
+                DBOS.delete_queue(self._queue)
         finally:
             DBOS.destroy(destroy_registry=True)
             self._threads.shutdown(wait=False, cancel_futures=True)
@@ -308,6 +355,22 @@ def _records() -> Iterator[None]:
         if _of_database(e):
             raise StoreError(f"the records of runs cannot be read or written: {type(e).__name__}") from e
         raise
+
+
+def _connect(url: str) -> dict[str, Any]:
+    """Return how to connect to PostgreSQL, as far as the address does not say so itself."""
+    said = parse_qs(urlsplit(url).query)
+    return {key: value for key, value in _CONNECT.items() if key not in said}
+
+
+def _passes(error: Exception) -> bool:
+    """Say whether the database could not be reached, or had no room: then nobody has to do anything here."""
+    if not _of_database(error):
+        return False
+    code = getattr(getattr(error, "orig", None), "sqlite_errorcode", None)
+    if code is not None:
+        return code & 0xFF in {5, 6, 10, 13}  # BUSY, LOCKED, IOERR, FULL [sqlite.org/rescode.html]
+    return type(error).__name__ in {"OperationalError", "InterfaceError", "InternalError", "TimeoutError"}
 
 
 def _of_database(error: Exception) -> bool:

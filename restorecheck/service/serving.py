@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 import threading
+from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
 from types import FrameType
@@ -40,7 +41,7 @@ TICK = 1.0
 PING = 10.0
 """Seconds between two looks whether the store can be written, when nothing else is."""
 
-RECONSIDER = timedelta(minutes=1)
+RECONSIDER = timedelta(minutes=5)
 """How often it is written down that nothing was due: what the next process need not look at again."""
 
 HALTED = 130
@@ -79,22 +80,16 @@ class Service:
         self._web.start()
         self._log.info("service.started", listen=self._web.address, state=state.shown, pid=os.getpid())
         try:
-            store = self._opened()
-            if store is not None:
-                self._serve(store)
+            parts = self._opened()
+            if parts is not None:
+                self._serve(*parts)
         finally:
             self._web.stop()
             if sole:
                 sole.close()
         return 0
 
-    def _serve(self, store: Store) -> None:
-        same_key(store, self._current.config.state)
-        self._current.open(store.proofs.save)
-        membership = self._membership(store)
-        engine = self._engine(membership.id)
-        engine.start()
-        membership.join("serve")
+    def _serve(self, store: Store, membership: Membership, engine: DbosEngine) -> None:
         self._log.info("replica.joined", replica=membership.id)
         dispatcher = Dispatcher(store, engine, membership, self._clock, self._tell)
         upkeep = Upkeep(store, engine, self._clock, self._tell, membership.id)
@@ -153,15 +148,30 @@ class Service:
 
     # --- parts -----------------------------------------------------------------------------------------------------
 
-    def _opened(self) -> Store | None:
-        """Open the store, and wait for it while it cannot be reached: nobody has to start us again."""
+    def _opened(self) -> tuple[Store, Membership, DbosEngine] | None:
+        """Open what must be open, and wait while it cannot be reached: nobody has to start us again."""
         while not self._health.stopping:
             try:
-                return open_store(self._current.config.state)
+                return self._open()
             except StoreError as e:
                 self._unwell(e.message)
                 self._pause()
         return None
+
+    def _open(self) -> tuple[Store, Membership, DbosEngine]:
+        with ExitStack() as undo:
+            store = open_store(self._current.config.state)
+            undo.callback(store.close)
+            same_key(store, self._current.config.state)
+            self._current.open(store.proofs.save)
+            membership = self._membership(store)
+            engine = self._engine(membership)
+            engine.start()
+            undo.callback(engine.close)
+            undo.callback(membership.leave)
+            membership.join("serve")
+            undo.pop_all()
+        return store, membership, engine
 
     def _membership(self, store: Store) -> Membership:
         config = self._current.config
@@ -172,7 +182,7 @@ class Service:
             store.replicas, heartbeat=service.heartbeat, takeover=service.takeover, lost=self._begin_anew
         )
 
-    def _engine(self, name: str) -> DbosEngine:
+    def _engine(self, membership: Membership) -> DbosEngine:
         async def workflow(durable: Durable) -> Report:
             logs.bind(run=durable.run_id)  # of this coroutine alone
             try:
@@ -186,7 +196,8 @@ class Service:
             workflow,
             self._clock,
             self._listener,
-            name=name,
+            name=membership.id,
+            lapsed=membership.lapsed,
             shown=config.state.shown,
             threads=config.service.runs + 16,  # an examine may hold one for an hour
             every=0.5,
@@ -231,10 +242,12 @@ class Service:
     def _begin_anew(self, why: str) -> NoReturn:
         """Give everything up at once, and begin again as another process would: others may run what we ran.
 
-        Nothing less ends a thread in the middle of a call.
+        Nothing less ends a thread in the middle of a call. A process that was told to stop does not begin again.
         """
         self._log.error("replica.lost", why=why)
         sys.stderr.flush()
+        if self._health.stopping:
+            os._exit(0)
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - this very program
 
 

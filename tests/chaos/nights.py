@@ -4,9 +4,9 @@ Builds databases and checks whose right verdict is known, lets the clock of the 
 night to night, kills the service with SIGKILL at random moments and starts it again, and reckons at the end from AWS,
 the store and the witness of every process. Ends with one line, `RESULT {json}`; exit code 1 unless all is well.
 
-KILLS (100; 0: nobody is killed) and NIGHTS (6): goes on until both are reached. MINUTES=60: goes on for so long instead.
-CHECKS (40). REPLICAS (1; more: over one PostgreSQL, with clocks a minute apart). SEED: of everything random. KEEP=1: the
-files are kept.
+KILLS (100; 0: nobody is killed) and NIGHTS (6): goes on until both are reached. MINUTES=60: goes on for so long
+instead. CHECKS (40). REPLICAS (1; more: over one PostgreSQL, with clocks a minute apart). SEED: of everything random.
+KEEP=1: the files are kept.
 """
 
 from __future__ import annotations
