@@ -18,7 +18,7 @@ import secrets
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import timedelta
 from pathlib import Path
 from typing import IO, Literal, Protocol
@@ -121,7 +121,7 @@ class LocalMembership:
             self._held.close()
 
     def _path(self, name: str) -> Path:
-        return self._directory / f"replica-{name}.lock"
+        return self._directory / _lock_name(name)
 
 
 def sole_service(directory: Path) -> IO[str]:
@@ -209,6 +209,29 @@ class SharedMembership:
             self._left.set()
         self._heard = -math.inf
         self._lost(why)
+
+
+def living(replicas: Iterable[Replica], directory: Path | None, takeover: timedelta) -> list[Replica]:
+    """Return those of the register that live, as their witness says it, and strike out nobody.
+
+    `directory` holds the locks of the processes of one machine; None: they share a database.
+    """
+    if directory is None:
+        return [replica for replica in replicas if replica.seconds <= takeover.total_seconds()]
+    return [replica for replica in replicas if _is_held(directory / _lock_name(replica.id))]
+
+
+def _lock_name(name: str) -> str:
+    return f"replica-{name}.lock"
+
+
+def _is_held(path: Path) -> bool:
+    if not path.exists():
+        return False
+    if (lock := _locked(path)) is None:
+        return True
+    lock.close()
+    return False
 
 
 def _locked(path: Path) -> IO[str] | None:

@@ -52,7 +52,7 @@ class Runner:
         try:
             dead = membership.dead()
             self._none_busy(checks)
-            engine = self._engine(membership.id)
+            engine = self._engine(membership)
             engine.start()
             try:
                 for name in dead:
@@ -150,7 +150,7 @@ class Runner:
             self.store.replicas, heartbeat=service.heartbeat, takeover=service.takeover, lost=self._lost
         )
 
-    def _engine(self, name: str) -> DbosEngine:
+    def _engine(self, membership: Membership) -> DbosEngine:
         ports = LivePorts(self.config, self.clock, self.store.proofs.save)
 
         async def workflow(durable: Durable) -> Report:
@@ -158,7 +158,14 @@ class Runner:
 
         state, threads = self.config.state, self.config.service.runs + 16
         return DbosEngine(
-            state.runs_url, workflow, self.clock, self.listener, name=name, shown=state.shown, threads=threads
+            state.runs_url,
+            workflow,
+            self.clock,
+            self.listener,
+            name=membership.id,
+            shown=state.shown,
+            threads=threads,
+            lapsed=membership.lapsed,
         )
 
 

@@ -14,6 +14,11 @@ from restorecheck.passwords import service_key
 from restorecheck.store import Store
 
 
+def locks(state: State) -> Path | None:
+    """Return where the processes that share a state directory hold their locks; None: they share a database."""
+    return state.directory / "locks" if state.directory else None
+
+
 def make_state(state: State) -> None:
     """Make the state directory, readable by its owner only, if there is one. Raises RestorecheckError `config`."""
     if state.directory is not None:

@@ -58,7 +58,8 @@ TABLE = {
     "engines": room(),
     "engines.clock": room(),
     "engines.inline": room("durable errors model"),
-    "engines.dbos": room("durable engines.inline errors model", "dbos"),
+    "engines.dbos": room("durable engines.inline engines.records errors model", "dbos"),
+    "engines.records": room("errors"),
     "store.*": room("durable errors model", "alembic sqlalchemy"),
     "sweep.*": room("errors fence.* schedule"),
     "logs.*": room("errors schedule", "structlog"),
@@ -74,7 +75,7 @@ TABLE = {
         "config.* databases.postgres durable errors fence.* model passwords schedule sources.interface sources.rds.*"
         " state"
     ),
-    "dispatch": room("admission durable engines.dbos failures model replica store.*"),
+    "dispatch": room("admission durable engines.dbos errors failures model replica store.*"),
     "upkeep": room("config.* durable errors fence.* store.* sweep.*"),
     "runner": room(
         "config.* dispatch durable engines.clock engines.dbos errors model ports replica schedule state verify"

@@ -18,7 +18,8 @@ from restorecheck.config import Config, load
 from restorecheck.engines.clock import WallClock
 from restorecheck.errors import RestorecheckError
 from restorecheck.model import Check, RunState
-from restorecheck.state import open_store
+from restorecheck.replica import living
+from restorecheck.state import locks, open_store
 from restorecheck.store import Store
 from restorecheck.timetable import consider
 
@@ -49,7 +50,7 @@ def status(config: Path, *, as_json: bool) -> None:
 
 def cancel(run_id: str, config: Path, *, as_json: bool) -> None:
     """Ask a run to tear down and end."""
-    with errors("cancel", as_json=as_json), _opened(config) as (_, store, _now):
+    with errors("cancel", as_json=as_json), _opened(config) as (loaded, store, _now):
         entry = store.ledger.cancel(run_id)
         if entry is None:
             raise RestorecheckError(
@@ -59,12 +60,12 @@ def cancel(run_id: str, config: Path, *, as_json: bool) -> None:
             raise RestorecheckError(
                 f"{run_id} has ended already", f"`restorecheck show {run_id}` shows its proof", kind="config"
             )
-        held = {replica.id for replica in store.replicas.all()}
+        alive = living(store.replicas.all(), locks(loaded.state), loaded.service.takeover)
     if as_json:
         emit("cancel", exits.PASSED, run=run_id)
         return
     err.print(f"{run_id} tears down and ends as unproven: cancelled", markup=False)
-    if entry.owner not in held and not held:
+    if not any(replica.id == entry.owner or replica.role == "serve" for replica in alive):
         err.print("  nobody serves now: it does so as soon as `restorecheck serve` or `run` takes it up")
 
 

@@ -15,6 +15,8 @@ from restorecheck.cli.output import emit, err, out
 from restorecheck.config import Config
 from restorecheck.durable import encode
 from restorecheck.model import Entry, Miss, Pause, Replica, Verdict
+from restorecheck.replica import living
+from restorecheck.state import locks
 from restorecheck.store import Store
 from restorecheck.timetable import Upcoming, upcoming
 
@@ -26,7 +28,7 @@ class Standing:
     """What the store and the configuration say now."""
 
     checks: tuple[str, ...]
-    replicas: list[Replica]
+    replicas: list[Replica]  # that live
     running: list[Entry]
     waiting: list[Entry]
     begun: dict[str, datetime]  # by run id
@@ -43,7 +45,7 @@ def look(config: Config, store: Store, now: datetime) -> Standing:
     following = {coming.check: coming for check in config.checks for coming in upcoming([check], pauses, now, 1)}
     return Standing(
         checks=tuple(check.name for check in config.checks),
-        replicas=store.replicas.all(),
+        replicas=living(store.replicas.all(), locks(config.state), config.service.takeover),
         running=store.ledger.running(),
         waiting=store.ledger.waiting(),
         begun=store.ledger.begun(),

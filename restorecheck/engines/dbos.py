@@ -20,13 +20,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, TypeVar
-from urllib.parse import parse_qs, urlsplit
 
 from dbos import DBOS, DBOSConfig, SetWorkflowID
 from dbos import Serializer as DbosSerializer
 
 from restorecheck.durable import Clock, Durable, Json, Listener, bug, decode, encode
 from restorecheck.engines.inline import RecordingDurable, never
+from restorecheck.engines.records import CONNECTIONS, connect, of_database, passes, records, told
 from restorecheck.errors import RestorecheckError, StoreError
 from restorecheck.model import Report
 
@@ -35,21 +35,6 @@ STEPS = "verify-1"
 changes exactly when the sequence changes, and not with every release."""
 
 WORKFLOW = "restorecheck.verify"
-
-CONNECTIONS = 5
-"""To PostgreSQL, of the SDK's own. A record takes milliseconds, so many runs share few."""
-
-_CONNECT = {
-    "application_name": "restorecheck-runs",
-    "connect_timeout": 5,
-    # a server that vanished without a word is noticed within half a minute, also while a statement is under way
-    "keepalives_idle": 10,
-    "keepalives_interval": 5,
-    "keepalives_count": 3,
-    "tcp_user_timeout": 20_000,
-    # no prepared statements: a pooler in between may give the next transaction to another server process
-    "prepare_threshold": None,
-}
 
 Verify = Callable[[Durable], Awaitable[Report]]
 T = TypeVar("T")
@@ -208,7 +193,7 @@ class DbosEngine:
         }
         if not self._url.startswith("sqlite:"):
             config["sys_db_pool_size"] = CONNECTIONS
-            config["db_engine_kwargs"] = {"connect_args": _connect(self._url), "hide_parameters": True}
+            config["db_engine_kwargs"] = {"connect_args": connect(self._url), "hide_parameters": True}
         DBOS(config=config)
         DBOS.listen_queues([self._queue])
 
@@ -223,10 +208,7 @@ class DbosEngine:
         except Exception as e:  # whatever the SDK or the database raises, there is one thing to say about it
             DBOS.destroy(destroy_registry=True)
             self._threads.shutdown(wait=False)
-            said = f"the records of runs in {self._shown} cannot be opened: {self._said(e)}"
-            if _passes(e):
-                raise StoreError(said, "see that the database is up and has room; it is tried again") from None
-            raise RestorecheckError(said, self._mend, kind="config") from None
+            raise self._unopened(e) from e
 
     async def _run(self, run_id: str) -> Json:
         durable = DbosDurable(
@@ -241,7 +223,7 @@ class DbosEngine:
         try:
             return encode(await self._verify(durable), Report)
         except Exception as e:
-            store = _of_database(e) or isinstance(e, StoreError)
+            store = of_database(e) or isinstance(e, StoreError)
             self._here[run_id] = BrokenOff(bug(e), store)
             # Not the workflow's own: a run that ends in an error is over for DBOS and lost for us. What cannot be
             # recorded (a full disk, a bug) leaves it unfinished, so that it can be taken again.
@@ -251,27 +233,21 @@ class DbosEngine:
                 self._here.pop(run_id, None)
             self._cancelled.discard(run_id)
 
-    def _said(self, error: Exception) -> str:
-        """Return what may be shown of an error: that of a server may quote an address with its password."""
-        if self._url.startswith("sqlite:"):
-            return str(error)
-        server = getattr(getattr(error, "orig", None), "diag", None)  # what the server itself said, in one sentence
-        return getattr(server, "message_primary", None) or type(error).__name__
-
-    @property
-    def _mend(self) -> str:
-        if self._url.startswith("sqlite:"):
-            return (
-                "put a good copy back, or move it away: then run `restorecheck sweep` for what runs under way had made"
-            )
-        return "let the user create the schema `dbos` in this database, or make it and give it to the user"
+    def _unopened(self, error: Exception) -> RestorecheckError:
+        local = self._url.startswith("sqlite:")
+        said = f"the records of runs in {self._shown} cannot be opened: {str(error) if local else told(error)}"
+        if passes(error):
+            return StoreError(said, "see that the database is up and has room; it is tried again")
+        mend = "put a good copy back, or move it away: then run `restorecheck sweep` for what runs under way had made"
+        let = "let the user create the schema `dbos` in this database, or make it and give it to the user"
+        return RestorecheckError(said, mend if local else let, kind="config")
 
     def take(self, run_id: str) -> Taken:
         """Begin a run here, or go on with it: finished steps are not run again. The caller owns it in the ledger."""
         assert self._workflow is not None, "the engine was not started"  # noqa: S101 - a mistake of ours alone
         if self._lapsed():
             raise StoreError("this process was not heard of for too long: others may have its runs")
-        with _records():
+        with records():
             status = DBOS.get_workflow_status(run_id)
             if status is None:
                 with SetWorkflowID(run_id):
@@ -301,7 +277,7 @@ class DbosEngine:
 
     def report(self, run_id: str) -> Report | None:
         """Return the report of a run that ended, as its records have it."""
-        with _records():
+        with records():
             status = DBOS.get_workflow_status(run_id)
         if status is None or status.status != "SUCCESS":
             return None
@@ -314,17 +290,17 @@ class DbosEngine:
 
     def forget(self, run_id: str) -> None:
         """Give up a run that nobody can go on with: it is never taken up again."""
-        with _records():
+        with records():
             DBOS.cancel_workflow(run_id)
 
     def bury(self, name: str) -> None:
         """Delete the queue of a process that is dead."""
-        with _records():
+        with records():
             DBOS.delete_queue(f"replica-{name}")
 
     def prune(self, before: datetime) -> int:
         """Delete the records of runs that were begun before and have ended, and return how many."""
-        with _records():
+        with records():
             found = DBOS.list_workflows(
                 status=["SUCCESS", "ERROR", "CANCELLED"],
                 end_time=before.isoformat(),
@@ -339,39 +315,8 @@ class DbosEngine:
     def close(self) -> None:
         """Stop; what still runs stays unfinished and can be resumed."""
         try:
-            with suppress(StoreError), _records():  # whoever finds that we are dead deletes it
+            with suppress(StoreError), records():  # whoever finds that we are dead deletes it
                 DBOS.delete_queue(self._queue)
         finally:
             DBOS.destroy(destroy_registry=True)
             self._threads.shutdown(wait=False, cancel_futures=True)
-
-
-@contextmanager
-def _records() -> Iterator[None]:
-    """Turn what the database says into a StoreError."""
-    try:
-        yield
-    except Exception as e:
-        if _of_database(e):
-            raise StoreError(f"the records of runs cannot be read or written: {type(e).__name__}") from e
-        raise
-
-
-def _connect(url: str) -> dict[str, Any]:
-    """Return how to connect to PostgreSQL, as far as the address does not say so itself."""
-    said = parse_qs(urlsplit(url).query)
-    return {key: value for key, value in _CONNECT.items() if key not in said}
-
-
-def _passes(error: Exception) -> bool:
-    """Say whether the database could not be reached, or had no room: then nobody has to do anything here."""
-    if not _of_database(error):
-        return False
-    code = getattr(getattr(error, "orig", None), "sqlite_errorcode", None)
-    if code is not None:
-        return code & 0xFF in {5, 6, 10, 13}  # BUSY, LOCKED, IOERR, FULL [sqlite.org/rescode.html]
-    return type(error).__name__ in {"OperationalError", "InterfaceError", "InternalError", "TimeoutError"}
-
-
-def _of_database(error: Exception) -> bool:
-    return type(error).__module__.partition(".")[0] in {"sqlalchemy", "psycopg", "sqlite3"}

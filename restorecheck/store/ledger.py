@@ -174,6 +174,7 @@ class Ledger:
             scheduled_for=seconds(entry.scheduled_for),
             not_before=seconds(entry.not_before),
             trigger=entry.trigger.value,
+            owner=entry.owner,  # who alone means to begin it, as long as that process lives
             cancelled=entry.cancelled,
         )
         return self._database.adds(connection, insert, "run_id")

@@ -188,8 +188,8 @@ class Chaos:
         while self._more(count, time.monotonic() - began):
             count += 1
             away = self.settings.kills and self.replicas.fate.random() < 0.3  # it is down while the clock skips
-            if away:
-                self.replicas.kill(self.replicas.fate.choice([r for r in self.replicas.places if r.process]))
+            if away and (up := [replica for replica in self.replicas.places if replica.process]):
+                self.replicas.kill(self.replicas.fate.choice(up))
             self.skip_to(at - BACKUPS)
             nightly(self.world, instances)
             before = self.product.estate()

@@ -81,8 +81,9 @@ def creations(made: Iterable[Mapping[str, Any]]) -> list[str]:
 def steps(lines: Iterable[str]) -> list[str]:
     """Return the steps that ran again after they had been recorded, or twice at once.
 
-    A line is `event|life|run|step`. `killed` is written by who killed, once the process is no more; `born` by a process
-    that begins, also anew under its old id, so it ends the life that had that id.
+    A line is `event|life|run|step`; a step that `broke` off was not recorded, and may run again. `killed` is written by
+    who killed, once the process is no more; `born` by a process that begins, also anew under its old id, so it ends the
+    life that had that id.
     """
     found: list[str] = []
     running: dict[tuple[str, str], set[str]] = {}
@@ -97,9 +98,10 @@ def steps(lines: Iterable[str]) -> list[str]:
                 lives.difference_update({one for one in lives if one.partition("-")[0] == pid})
             continue
         lives = running.setdefault((run, step), set())
-        if event == "finished":
+        if event in {"finished", "broke"}:
             lives.discard(life)
-            finished.add((run, step))
+            if event == "finished":
+                finished.add((run, step))
             continue
         if (run, step) in finished:
             found.append(f"{run}: {step} was finished and ran again")

@@ -22,6 +22,9 @@ SKEWS = (0.0, 60.0, -60.0)
 STARTING = 2.5
 """Seconds within which a process is still starting."""
 
+DEAF = 10.0
+"""Seconds within which it may not heed signals yet, on a busy machine."""
+
 
 @dataclass
 class Replica:
@@ -29,6 +32,7 @@ class Replica:
 
     number: int
     process: subprocess.Popen[bytes] | None = None
+    born: float = 0.0
     dies: float = 0.0
     rises: float = 0.0
 
@@ -65,7 +69,8 @@ class Replicas:
             )
         young = self.fate.random() < 0.25
         life = self.fate.uniform(0.02, STARTING) if young else self.fate.uniform(STARTING, 12.0)
-        replica.dies = time.monotonic() + life
+        replica.born = time.monotonic()
+        replica.dies = replica.born + life
 
     def kill(self, replica: Replica) -> None:
         """kill -9, and decide when it comes again."""
@@ -113,6 +118,7 @@ class Replicas:
         """Ask all to drain; one that does not end well is trouble."""
         self.look_for_ended()
         running = [replica for replica in self.places if replica.process is not None]
+        asked = time.monotonic()
         for replica in running:
             assert replica.process is not None
             replica.process.send_signal(signal.SIGTERM)
@@ -120,7 +126,8 @@ class Replicas:
             assert replica.process is not None
             try:
                 code = replica.process.wait(at_most)
-                if code != 0:
+                deaf = code == -signal.SIGTERM and asked - replica.born < DEAF  # it had only begun to start
+                if code != 0 and not deaf:
                     self.troubles.append(f"service {replica.number} was told to stop, and ended with code {code}")
             except subprocess.TimeoutExpired:
                 self.troubles.append(f"service {replica.number} was told to stop, and did not")

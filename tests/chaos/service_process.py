@@ -63,7 +63,11 @@ def witnessed(witness: Witness) -> type[dbos.DbosDurable]:
                 witness.tell("started", self.run_id, name)
                 return await act()
 
-            envelope = await super()._record(name, seen)
+            try:
+                envelope = await super()._record(name, seen)
+            except BaseException:
+                witness.tell("broke", self.run_id, name)  # it was not recorded, and is begun again
+                raise
             if ran:
                 witness.tell("finished", self.run_id, name)
             return envelope

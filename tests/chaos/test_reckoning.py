@@ -73,6 +73,7 @@ def test_what_was_made_twice_is_doubled_if_it_is_ours() -> None:
         (["started|1-a|r|find", "killed|1-|-|-", "started|2-b|r|find", "finished|2-b|r|find"], 0),
         (["started|1-a|r|find", "born|1-b|-|-", "started|2-b|r|find"], 0),  # it began anew under its old id
         (["started|1-a|r|find", "killed|11-|-|-", "started|2-b|r|find"], 1),  # somebody else died
+        (["started|1-a|r|find", "broke|1-a|r|find", "started|1-a|r|find"], 0),
         (["started|1-a|r|find", "started|2-b|r|find"], 1),  # twice at once
         (["started|1-a|r|find", "finished|1-a|r|find", "killed|1-|-|-", "started|2-b|r|find"], 1),
         (["refused|1-a|it may not|-"], 0),

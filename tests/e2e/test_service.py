@@ -13,7 +13,9 @@ from typing import Any
 
 import pytest
 from demo_world import EXTERNAL_ID, SCRATCH, SOURCE, instance_in, until
+from postgres_server import PASSWORD, embedded, server
 from product import Product, Serving
+from store_places import postgres_place
 
 from restorecheck.model import Miss, Report, RunState, Verdict
 from restorecheck.schedule import scratch_name
@@ -267,7 +269,8 @@ def test_a_run_past_its_deadline_is_torn_down_and_unproven(ready: Product):
     ready.limits |= {"run": "3s", "copy": "2s", "restore": "3s", "open": "2s", "examine": "2s"}
     ready.configure()
     ready.world.aws.timings(create=60)
-    run = falls_due(ready)
+    present = {"name": "present", "sql": "select count(*) from orders", "expect": {"at_least": 1}, "timeout": "1s"}
+    run = falls_due(ready, asserts=[present])
     with untouched(ready), ready.serving() as service:
         report = report_of(ready, run)
         assert service.end() == 0
@@ -317,6 +320,7 @@ def test_a_full_disk_is_said_loses_no_verdict_and_heals_by_itself(ready: Product
     assert [one.run_id for one in reports(ready)] == [run]
 
 
+@pytest.mark.long
 def test_who_stops_while_the_disk_is_full_ends_all_the_same(ready: Product):
     ready.world.aws.timings(create=2)
     run = falls_due(ready)
@@ -341,3 +345,37 @@ def test_the_log_is_json_and_every_line_of_a_run_says_whose_it_is(product: Produ
     assert {(line["check"], line["run"]) for line in steps} == {("shop-db", run)}
     assert all(json.dumps(line) and line["timestamp"].endswith("Z") for line in steps)
     assert os.path.exists(product.home / "state" / "restorecheck.sqlite")
+
+
+# --- replicas --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.long
+def test_a_replica_that_stands_still_is_taken_over_and_begins_anew_when_it_moves_again(ready: Product):
+    with server(embedded()) as database:
+        ready.top |= {"state": postgres_place(database).url, "service_key": "the.key"}
+        ready.service |= {"heartbeat": "1s", "takeover": "6s"}
+        (ready.home / "the.key").write_text("5e" * 32 + "\n")
+        (ready.home / "the.key").chmod(0o600)
+        ready.configure()
+        ready.world.aws.timings(create=8)
+        run = falls_due(ready)
+        with untouched(ready), ready.serving() as one, ready.serving() as other:
+            begun = until(lambda: [s for s in (one, other) if s.logged("run.begun", run=run)], 60)
+            [first] = begun
+            second = other if first is one else one
+            second.hears("replica.joined")
+            begins_to_wait(first, run)
+            first.process.send_signal(signal.SIGSTOP)
+            assert second.hears("run.taken-over", run=run)["replica"] == first.logged("replica.joined")[0]["replica"]
+            first.process.send_signal(signal.SIGCONT)
+            first.hears("replica.lost")
+            until(lambda: len(first.logged("replica.joined")) == 2, 60)
+            assert report_of(ready, run).verdict is Verdict.PASSED
+            assert {s.end() for s in (one, other)} == {0}
+            said = "\n".join([*one.said, *other.said])
+            assert PASSWORD not in said
+            assert "5e" * 32 not in said
+        assert [report.run_id for report in reports(ready)] == [run]
+        assert len(one.logged("run.begun") + other.logged("run.begun")) == 1
+        assert len(set(restores(ready))) == 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+import time
 from datetime import timedelta
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from demo_world import until
 
 from restorecheck.errors import RestorecheckError, StoreError
 from restorecheck.model import Replica
-from restorecheck.replica import LocalMembership, SharedMembership, new_name, sole_service
+from restorecheck.replica import LocalMembership, SharedMembership, elapsed, new_name, sole_service
 
 
 class Book:
@@ -68,7 +69,7 @@ DYING = """
 import os, signal, sys
 from pathlib import Path
 sys.path.insert(0, {tests!r})
-from restorecheck.replica import LocalMembership
+from restorecheck.replica import LocalMembership, SharedMembership, elapsed, new_name, sole_service
 class Book:
     def join(self, id, *rest): print(id, flush=True)
 LocalMembership(Book(), Path({directory!r})).join("serve")
@@ -203,3 +204,74 @@ def test_leaving_is_no_loss_even_while_the_store_is_away():
     book.down = True
     one.leave()
     assert lost == []
+
+
+def test_whoever_was_silent_for_half_the_takeover_has_lapsed_and_asks_nobody():
+    book, ticks, lost = Book(), Ticks(), list[str]()
+    one = member(book, ticks, lost, beat=3600.0)
+    assert one.lapsed()  # who is not in the register may do nothing
+    one.join("serve")
+    assert not one.lapsed()
+    book.down = True
+    ticks.time += 30
+    assert not one.lapsed()
+    ticks.time += 0.1
+    assert one.lapsed()
+    one.leave()
+
+
+def test_who_has_lapsed_does_not_come_back_by_being_heard_again():
+    """What it did not begin meanwhile would never go on; and others may have been faster."""
+    book, ticks, lost = Book(), Ticks(), list[str]()
+    one = member(book, ticks, lost, beat=3600.0)
+    one.join("serve")
+    ticks.time += 31
+    one._heartbeat = 0.0
+    one._beat()
+    assert lost == ["the store was not reached for 31 s"]
+    assert one.lapsed()
+    assert one.id in book.rows  # it was heard all the same
+    ticks.time -= 31
+    assert one.lapsed()
+
+
+def test_who_was_taken_for_dead_has_lapsed_however_recently_it_was_heard():
+    book, lost = Book(), list[str]()
+    one = member(book, Ticks(), lost)
+    one.join("serve")
+    del book.rows[one.id]
+    until(lambda: lost)
+    assert one.lapsed()
+
+
+def test_a_process_is_lost_once_whoever_notices():
+    book, ticks, lost = Book(), Ticks(), list[str]()
+    one = member(book, ticks, lost, beat=3600.0)
+    one.join("serve")
+    threads = [threading.Thread(target=one._give_up, args=("why",)) for _ in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert lost == ["why"]
+
+
+def test_the_time_that_counts_does_not_stand_still_while_a_machine_sleeps():
+    before = time.clock_gettime(time.CLOCK_BOOTTIME)
+    assert before <= elapsed() <= time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+def test_on_one_machine_nobody_lapses(tmp_path: Path):
+    one = LocalMembership(Book(), tmp_path)
+    one.join("serve")
+    assert not one.lapsed()
+    one.leave()
+
+
+def test_leaving_on_one_machine_is_possible_while_the_store_is_away(tmp_path: Path):
+    book = Book()
+    one = LocalMembership(book, tmp_path)
+    one.join("serve")
+    book.down = True
+    one.leave()
+    assert list(tmp_path.iterdir()) == []

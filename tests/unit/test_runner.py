@@ -1,56 +1,170 @@
-"""The composition: what is refused before anything begins."""
+"""What a state directory is, who shares its key, and what `run` refuses before anything begins."""
 
-import os
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
-from restorecheck.config import Config
-from restorecheck.engines.clock import WallClock
+from restorecheck.config import Config, State
+from restorecheck.durable import Silence
 from restorecheck.errors import RestorecheckError
-from restorecheck.runner import LivePorts, _locked, make_state
+from restorecheck.model import Check, Entry, Limits, Placement, RdsSource, Replica, Trigger
+from restorecheck.replica import LocalMembership, SharedMembership, living
+from restorecheck.runner import Runner
+from restorecheck.state import key_of, locks, make_state, open_store, same_key
+
+CHECK = Check(
+    "orders-db",
+    RdsSource("111111111111", "eu-central-1", "orders", "orders"),
+    Placement("222222222222", "eu-central-1", "rc", ("sg-1",), "key", "db.t4g.micro"),
+    Limits(),
+    (),
+    timedelta(hours=25),
+    timedelta(hours=2),
+    restores=True,
+)
 
 
-def config(home: Path) -> Config:
-    return Config(home / "config.toml", home / "state", (), (), ())
+def here(home: Path) -> State:
+    return State(home / "state", None, home / "state" / "service.key")
+
+
+def shared(home: Path) -> State:
+    return State(None, "postgresql://somebody:secret@127.0.0.1:1/none", home / "service.key")
+
+
+def lost(why: str) -> NoReturn:
+    raise AssertionError(why)
+
+
+@pytest.fixture
+def runner(tmp_path: Path) -> Iterator[Runner]:
+    made = Runner(Config(tmp_path / "config.toml", here(tmp_path), (), (), (CHECK,)), Silence(), lost)
+    yield made
+    made.close()
+
+
+# --- the state -------------------------------------------------------------------------------------------------------
 
 
 def test_a_state_directory_is_for_its_owner_only(tmp_path: Path):
-    make_state(tmp_path / "a" / "state")
+    make_state(here(tmp_path / "a"))
     assert (tmp_path / "a" / "state").stat().st_mode & 0o077 == 0
 
 
 def test_a_state_directory_that_cannot_be_made_is_named(tmp_path: Path):
     (tmp_path / "file").touch()
     with pytest.raises(RestorecheckError, match="cannot be made") as e:
-        make_state(tmp_path / "file" / "state")
+        make_state(here(tmp_path / "file"))
     assert e.value.kind == "config"
 
 
-def test_a_lock_is_held_once_and_names_its_holder(tmp_path: Path):
-    make_state(tmp_path)
-    first = _locked(tmp_path, "orders-db")
-    with pytest.raises(RestorecheckError, match=f"by process {os.getpid()}"):
-        _locked(tmp_path, "orders-db")
-    _locked(tmp_path, "users-db").close()
-    first.close()
-    _locked(tmp_path, "orders-db").close()
+def test_a_state_in_a_database_needs_no_directory(tmp_path: Path):
+    make_state(shared(tmp_path))
+    assert list(tmp_path.iterdir()) == []
 
 
-def test_a_run_id_that_is_none_is_refused(tmp_path: Path):
-    make_state(tmp_path / "state")
-    ports = LivePorts(config(tmp_path), WallClock(), None)
-    with pytest.raises(RestorecheckError, match="is not a run id"):
-        ports.plan("something")
-    with pytest.raises(RestorecheckError, match="there is no check named gone"):
-        ports.plan("gone-20261121t0300z")
+def test_the_key_of_a_directory_is_made_and_that_of_a_shared_state_is_not(tmp_path: Path):
+    make_state(here(tmp_path))
+    assert key_of(here(tmp_path)) == key_of(here(tmp_path))
+    with pytest.raises(RestorecheckError, match="there is no service key") as e:
+        key_of(shared(tmp_path))
+    assert "openssl rand" in e.value.hint
+    assert not (tmp_path / "service.key").exists()
 
 
-def test_a_clock_that_was_cancelled_still_waits_for_a_teardown():
-    clock = WallClock()
-    assert not clock.cancelled()
-    clock.cancel()
-    before = clock.now()
-    clock.wait(0.05)
-    assert (clock.now() - before).total_seconds() >= 0.04
-    assert clock.cancelled()
+def test_another_key_than_the_runs_were_begun_with_is_refused(tmp_path: Path):
+    state = here(tmp_path)
+    store = open_store(state)
+    same_key(store, state)
+    same_key(store, state)
+    state.key.unlink()
+    with pytest.raises(RestorecheckError, match="is not the service key that this store was begun with") as e:
+        same_key(store, state)
+    assert e.value.kind == "config"
+    store.close()
+
+
+# --- runs ------------------------------------------------------------------------------------------------------------
+
+
+def begun(runner: Runner, owner: str) -> Entry:
+    at = datetime(2026, 11, 21, 3, 0, tzinfo=UTC)
+    entry = Entry("orders-db-20261121t0300z", "orders-db", "222222222222", at, at, Trigger.SCHEDULE)
+    assert runner.store.ledger.add(entry)
+    assert runner.store.ledger.admit(owner, lambda waiting, running: [entry.run_id], at)
+    return entry
+
+
+def test_an_unknown_check_is_refused_before_anything(runner: Runner):
+    for what in (runner.run, runner.detach):
+        with pytest.raises(RestorecheckError, match="there is no check named users-db"):
+            what(["orders-db", "users-db"])
+    assert runner.store.ledger.waiting() == []
+    assert runner.store.replicas.all() == []
+
+
+def test_a_check_that_a_living_process_runs_is_refused_by_name(runner: Runner, tmp_path: Path):
+    other = LocalMembership(runner.store.replicas, tmp_path / "state" / "locks")
+    other.join("serve")
+    entry = begun(runner, other.id)
+    for what in (runner.run, runner.detach):
+        with pytest.raises(RestorecheckError, match="orders-db is being run already, by process") as e:
+            what(["orders-db"])
+        assert entry.run_id in e.value.hint
+    assert [replica.id for replica in runner.store.replicas.all()] == [other.id]
+    other.leave()
+
+
+def test_a_run_is_left_to_a_service_once_and_to_nobody_never(runner: Runner, tmp_path: Path):
+    with pytest.raises(RestorecheckError, match="nobody serves"):
+        runner.detach(["orders-db"])
+    other = LocalMembership(runner.store.replicas, tmp_path / "state" / "locks")
+    other.join("serve")
+    [first] = runner.detach(["orders-db", "orders-db"])
+    assert first.trigger is Trigger.HAND
+    assert runner.detach(["orders-db"]) == [runner.store.ledger.entry(first.run_id)]  # it waits already
+    other.leave()
+
+
+def test_a_run_of_the_same_second_gets_the_next(runner: Runner):
+    first = runner._entered(CHECK, None)
+    runner.store.ledger.admit("me", lambda waiting, running: [first.run_id], first.not_before)
+    [entry] = runner.store.ledger.running()
+    runner.store.ledger.release("me")
+    assert runner._entered(CHECK, None) == runner.store.ledger.entry(entry.run_id)  # nobody has it in hand: it goes on
+    assert runner.store.ledger.running()[0].owner is None
+
+
+def test_a_cancel_is_remembered(runner: Runner):
+    assert not runner.cancelled()
+    runner.cancel()
+    assert runner.cancelled()
+
+
+def test_the_place_of_the_state_says_who_is_the_witness_of_who_lives(runner: Runner, tmp_path: Path):
+    assert isinstance(runner._membership(), LocalMembership)
+    runner.config = Config(tmp_path / "config.toml", shared(tmp_path), (), (), (CHECK,))
+    assert isinstance(runner._membership(), SharedMembership)
+
+
+def test_who_lives_is_said_without_striking_anybody_out(runner: Runner, tmp_path: Path):
+    alive = LocalMembership(runner.store.replicas, tmp_path / "state" / "locks")
+    alive.join("serve")
+    for name in ("killed", "its-lock-is-gone"):
+        runner.store.replicas.join(name, "serve", "host", 1, "0")
+    (tmp_path / "state" / "locks" / "replica-killed.lock").touch()
+    everybody = runner.store.replicas.all()
+    seen = living(everybody, locks(runner.config.state), timedelta(minutes=1))
+    assert [replica.id for replica in seen] == [alive.id]
+    assert [replica.id for replica in runner.store.replicas.all()] == [replica.id for replica in everybody]
+    alive.leave()
+
+
+def test_of_those_that_share_a_database_who_was_heard_of_lives(tmp_path: Path):
+    known = [Replica(str(silent), "serve", "host", 1, "0", silent) for silent in (0.0, 59.0, 61.0)]
+    assert living(known, locks(shared(tmp_path)), timedelta(minutes=1)) == known[:2]

@@ -1,0 +1,188 @@
+"""What is done beside the runs: sweeps on a timer, events told at least once, old things forgotten."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from demo_world import until
+from journal import SkipClock
+from store_places import AT, Hands, report, sqlite_place
+
+from restorecheck.config import Config, State
+from restorecheck.config.resolved import ScratchAccount, SourceAccount
+from restorecheck.errors import RestorecheckError, StoreError
+from restorecheck.fence import Fence, Role, Target
+from restorecheck.model import Limits, Placement
+from restorecheck.store import Store
+from restorecheck.sweep import Place, Swept
+from restorecheck.sweep.swept import Piece
+from restorecheck.sweep.swept import State as PieceState
+from restorecheck.upkeep import DAY, RECORDS, Upkeep, places
+
+ACCOUNT = "222222222222"
+PLACES = tuple(Placement(ACCOUNT, region, "rc", ("sg-1",), "key", "db.t4g.micro") for region in ("eu-1", "eu-2"))
+
+
+class Records:
+    """Remembers up to when it was asked to forget."""
+
+    def __init__(self) -> None:
+        self.before: list[datetime] = []
+
+    def prune(self, before: datetime) -> int:
+        self.before.append(before)
+        return 7
+
+
+class Office:
+    """One Upkeep, and what it told."""
+
+    def __init__(self, store: Store, hands: Hands, home: Path) -> None:
+        self.store, self.hands, self.records, self.clock = store, hands, Records(), SkipClock(AT)
+        self.told: list[tuple[str, dict[str, Any]]] = []
+        self.config = Config(home / "config.toml", State(home, None, home / "key"), (), (), ())
+        self.fence: Any = Fence({}, {})
+        self.upkeep = Upkeep(store, self.records, self.clock, self.tell, "me")
+
+    def tell(self, event: str, **facts: Any) -> None:
+        self.told.append((event, facts))
+
+    def events(self, name: str) -> list[dict[str, Any]]:
+        return [facts for event, facts in self.told if event == name]
+
+    def round(self) -> None:
+        self.upkeep.round(self.config, self.fence)
+        if self.upkeep._sweeping:
+            self.upkeep._sweeping.join()
+
+    def later(self, seconds: float) -> None:
+        self.hands.now += seconds
+        self.clock.skip(seconds)
+
+
+@pytest.fixture
+def office(tmp_path: Path) -> Iterator[Office]:
+    place, hands = sqlite_place(tmp_path), Hands(AT.timestamp())
+    yield Office(place.open(hands), hands, tmp_path)
+    place.close()
+
+
+def test_events_are_told_in_order_and_not_again(office: Office):
+    office.store.proofs.save(report())
+    office.store.outbox.put("something", "something:1", {"why": "because"})
+    office.round()
+    office.round()
+    assert [event for event, _ in office.told if event in {"run-ended", "something"}] == ["run-ended", "something"]
+    [ended] = office.events("run-ended")
+    assert (ended["run"], ended["verdict"]) == (report().run_id, "passed")
+
+
+def test_an_event_that_was_told_and_could_not_be_ticked_off_is_told_again(office: Office):
+    class Stubborn:
+        def __init__(self, outbox: Any) -> None:
+            self.outbox, self.full = outbox, True
+
+        def pending(self) -> Any:
+            return self.outbox.pending()
+
+        def delivered(self, id: int) -> None:  # noqa: A002
+            if self.full:
+                raise StoreError("the disk is full")
+            self.outbox.delivered(id)
+
+    office.store.outbox = stubborn = Stubborn(office.store.outbox)  # type: ignore[assignment]
+    stubborn.outbox.put("something", "something:1", {})
+    with pytest.raises(StoreError):
+        office.round()
+    stubborn.full = False
+    office.round()
+    assert len(office.events("something")) == 2
+
+
+def test_a_sweep_comes_at_once_and_then_on_its_timer(office: Office):
+    office.round()
+    office.round()
+    assert len(office.events("sweep.done")) == 1
+    office.later(office.config.service.sweep.total_seconds() + 1)
+    office.round()
+    assert len(office.events("sweep.done")) == 2
+    note = office.store.notes.get("sweep")
+    assert note["at"] >= AT.isoformat()
+    assert note["summary"] == office.events("sweep.done")[-1]["summary"]
+
+
+def test_of_two_processes_one_sweeps(office: Office):
+    other = Upkeep(office.store, Records(), office.clock, office.tell, "other")
+    other.round(office.config, office.fence)
+    until(lambda: office.events("sweep.done"))
+    office.round()
+    assert len(office.events("sweep.done")) == 1
+
+
+def swept(*states: PieceState, tripped: str = "") -> Swept:
+    place = Place(Role.SCRATCH, ACCOUNT, "eu-1", "lab")
+    target = Target("db", ACCOUNT, "restorecheck-x", "arn:x", {}, "available", AT)
+    return Swept(True, (place,), tuple(Piece(place, target, state) for state in states), (), tripped)
+
+
+def test_a_breaker_that_tripped_is_told_and_so_is_what_nobody_may_delete(office: Office):
+    office.upkeep._keep(swept(PieceState.ASKED), "2026-11-21T03:00:00+00:00")
+    assert office.store.outbox.pending() == []
+    office.upkeep._keep(swept(PieceState.KEPT), "2026-11-21T04:00:00+00:00")
+    office.upkeep._keep(swept(PieceState.EXPIRED, tripped="too many"), "2026-11-21T05:00:00+00:00")
+    office.round()
+    assert "1 kept" in office.events("scratch-leaked")[0]["summary"]
+    assert office.events("sweep-tripped") == [{"why": "too many"}]
+
+
+@pytest.mark.parametrize(
+    ("trouble", "event", "why"),
+    [
+        (StoreError("the disk is full"), "sweep.not-kept", "the disk is full"),
+        (RestorecheckError("no way in"), "sweep.failed", "no way in"),
+        (KeyError("x"), "sweep.failed", "KeyError"),
+    ],
+)
+def test_a_sweep_that_fails_is_heard_and_comes_again(office: Office, trouble: Exception, event: str, why: str):
+    def keep(found: Swept, at: str) -> None:
+        raise trouble
+
+    kept, office.upkeep._keep = office.upkeep._keep, keep  # type: ignore[method-assign]
+    office.round()
+    assert why in office.events(event)[0]["why"]
+    office.upkeep._keep = kept  # type: ignore[method-assign]
+    office.later(office.config.service.sweep.total_seconds() + 1)
+    office.round()
+    assert len(office.events("sweep.done")) == 1
+
+
+def test_what_is_old_is_forgotten_once_a_day(office: Office):
+    keep = office.config.service.keep
+    office.round()
+    office.round()
+    assert len(office.events("store.pruned")) == 1
+    assert office.events("store.pruned")[0]["records"] == 7
+    [before] = office.records.before
+    assert abs(before - (AT - RECORDS)) < timedelta(seconds=5)
+    office.config = replace(office.config, service=replace(office.config.service, keep=timedelta(days=2)))
+    assert keep > timedelta(days=2)
+    office.later(DAY + 1)
+    office.round()
+    assert abs(office.records.before[-1] - (office.clock.now() - timedelta(days=2))) < timedelta(seconds=5)
+
+
+def test_a_sweep_looks_at_every_region_of_every_account(tmp_path: Path):
+    source = SourceAccount("production", "111111111111", "role", ("eu-1", "eu-3"))
+    scratch = ScratchAccount("lab", ACCOUNT, "role", PLACES, Limits(), 3)
+    config = Config(tmp_path / "config.toml", State(tmp_path, None, tmp_path / "key"), (source,), (scratch,), ())
+    assert places(config) == [
+        Place(Role.SOURCE, "111111111111", "eu-1", "production"),
+        Place(Role.SOURCE, "111111111111", "eu-3", "production"),
+        Place(Role.SCRATCH, ACCOUNT, "eu-1", "lab"),
+        Place(Role.SCRATCH, ACCOUNT, "eu-2", "lab"),
+    ]
