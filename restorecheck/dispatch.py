@@ -11,7 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from restorecheck.admission import admit
+from restorecheck.admission import Use, admit, use_of
+from restorecheck.config import Config
 from restorecheck.durable import Clock
 from restorecheck.engines.dbos import BrokenOff, Taken
 from restorecheck.errors import StoreError
@@ -58,6 +59,16 @@ class Places:
 
     accounts: Mapping[str, int]  # of each scratch account
     overall: int
+    uses: Mapping[str, Use]  # of each check
+
+
+def places(config: Config) -> Places:
+    """Return what a configuration has room for."""
+    return Places(
+        {account.id: account.instances for account in config.scratch_accounts},
+        config.service.runs,
+        {check.name: use_of(check) for check in config.checks},
+    )
 
 
 Tell = Callable[..., Any]
@@ -127,6 +138,7 @@ class Dispatcher:
                 now=now,
                 places=places.accounts,
                 overall=places.overall,
+                uses=places.uses,
                 share=self._share(places.overall, sum(entry.owner == me for entry in running)),
             )
 

@@ -12,7 +12,7 @@ from contextlib import suppress
 from datetime import timedelta
 
 from restorecheck.config import Config
-from restorecheck.dispatch import Dispatcher, Places
+from restorecheck.dispatch import Dispatcher, places
 from restorecheck.durable import Durable, Listener
 from restorecheck.engines.clock import WallClock
 from restorecheck.engines.dbos import DbosEngine
@@ -122,7 +122,7 @@ class Runner:
             now += timedelta(seconds=1)  # a run of this second is there already
 
     def _to_the_end(self, runs: Sequence[str], dispatcher: Dispatcher) -> list[Report]:
-        places = Places({a.id: a.instances for a in self.config.scratch_accounts}, self.config.service.runs)
+        room = places(self.config)
         reports: list[Report] = []
         left, told = list(runs), False
         while left:
@@ -130,7 +130,7 @@ class Runner:
                 told = True
                 for run in left:
                     self.store.ledger.cancel(run)
-            dispatcher.round(places)
+            dispatcher.round(room)
             for run in [*left]:
                 entry = self.store.ledger.entry(run)
                 if entry is None or entry.state is RunState.ENDED:

@@ -6,8 +6,8 @@ Of several replicas one does each thing at its time: the store's timers say who.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
-from datetime import timedelta
+from collections.abc import Callable, Collection
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from restorecheck.config import Config
@@ -26,8 +26,8 @@ RECORDS = timedelta(days=7)
 class Records(Protocol):
     """What is forgotten of the engine's."""
 
-    def prune(self, before: Any) -> int:
-        """Delete the records of runs that ended."""
+    def prune(self, before: datetime, under_way: Collection[str]) -> int:
+        """Delete the records of runs that are over."""
 
 
 class Upkeep:
@@ -76,7 +76,8 @@ class Upkeep:
     def _prune(self, config: Config) -> None:
         now = self._clock.now()
         runs = self._store.prune(now - config.service.keep)
-        records = self._records.prune(now - min(RECORDS, config.service.keep))
+        under_way = {entry.run_id for entry in self._store.ledger.running()}
+        records = self._records.prune(now - min(RECORDS, config.service.keep), under_way)
         self._tell("store.pruned", runs=runs, records=records)
 
 

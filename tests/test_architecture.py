@@ -75,7 +75,7 @@ TABLE = {
         "config.* databases.postgres durable errors fence.* model passwords schedule sources.interface sources.rds.*"
         " state"
     ),
-    "dispatch": room("admission durable engines.dbos errors failures model replica store.*"),
+    "dispatch": room("admission config.* durable engines.dbos errors failures model replica store.*"),
     "upkeep": room("config.* durable errors fence.* store.* sweep.*"),
     "runner": room(
         "config.* dispatch durable engines.clock engines.dbos errors model ports replica schedule state verify"

@@ -19,7 +19,7 @@ from typing import Any, NoReturn
 
 from restorecheck import logs
 from restorecheck.config import Config
-from restorecheck.dispatch import Dispatcher, Places
+from restorecheck.dispatch import Dispatcher, places
 from restorecheck.durable import Clock, Durable
 from restorecheck.engines.clock import WallClock
 from restorecheck.engines.dbos import DbosEngine
@@ -109,7 +109,7 @@ class Service:
         try:
             self._ping(store)
             self._schedule(store, config)
-            dispatcher.round(_places(config))
+            dispatcher.round(places(config))
             upkeep.round(config, fence)
             if self._health.well():
                 self._log.info("store.reached")
@@ -249,10 +249,6 @@ class Service:
         if self._health.stopping:
             os._exit(0)
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - this very program
-
-
-def _places(config: Config) -> Places:
-    return Places({a.id: a.instances for a in config.scratch_accounts}, config.service.runs)
 
 
 def serve(path: Path, *, clock: Clock | None = None, listen: str | None = None) -> int:

@@ -297,6 +297,7 @@ def test_no_command_prints_the_password_whatever_is_wrong_with_the_database(prod
         assert "the store postgresql://" in err, what
 
 
+@pytest.mark.long
 def test_the_password_may_stand_in_a_file_of_postgresql(product: Replicated):
     assert product.server
     file = product.home / "pgpass"

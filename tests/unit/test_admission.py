@@ -1,13 +1,15 @@
 """Which runs may begin: limits, turns and fairness, as pure decisions."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from workflow.scripted import check
 
-from restorecheck.admission import admit
-from restorecheck.model import Entry, RunState, Trigger
+from restorecheck.admission import Use, admit, use_of
+from restorecheck.model import Entry, RunState, SnapshotKind, Trigger
 
 NOW = datetime(2026, 11, 21, 3, 0, tzinfo=UTC)
 
@@ -18,9 +20,9 @@ def entry(check: str, account: str = "a", *, ago: int = 0, owner: str | None = N
     return Entry(f"{check}-run", check, account, at, at, Trigger.SCHEDULE, state, owner, cancelled)
 
 
-def begun(waiting, running=(), *, places=None, overall=10, share=10, now=NOW) -> list[str]:
+def begun(waiting, running=(), *, places=None, overall=10, share=10, now=NOW, uses=None) -> list[str]:
     places = {"a": 2, "b": 2} if places is None else places
-    found = admit(waiting, running, now=now, places=places, overall=overall, share=share)
+    found = admit(waiting, running, now=now, places=places, overall=overall, share=share, uses=uses or {})
     return [run.removesuffix("-run") for run in found]
 
 
@@ -83,7 +85,7 @@ def test_every_run_begins_in_the_end_however_slow_one_check_is(dues: list[tuple[
     slow = entry("slow", "a", owner="me")
     waiting = [entry(f"c{n}", account, ago=ago) for n, (ago, account) in enumerate(dues)]
     for _ in range(2 * len(dues) + 2):
-        found = set(admit(waiting, [slow], now=NOW, places={"a": 2, "b": 2}, overall=max(overall, 2), share=5))
+        found = set(admit(waiting, [slow], now=NOW, places={"a": 2, "b": 2}, overall=max(overall, 2), share=5, uses={}))
         waiting = [e for e in waiting if e.run_id not in found]
     assert waiting == []
 
@@ -94,3 +96,41 @@ def test_limits_hold_for_any_crowd(share: int):
     found = begun(waiting, places={"a": 7, "b": 30}, overall=20, share=share)
     assert len(found) == min(share, 20)
     assert sum(int(name[1:]) % 2 == 0 for name in found) <= 7
+
+
+BORROWS, COUNTS, NEITHER = Use("shop", True, True), Use("shop", False, True), Use("shop", False, False)
+"""May share the owner's snapshot; takes one that the owner shares; takes only automated ones."""
+
+
+@pytest.mark.parametrize(
+    ("running", "waiting", "begins"),
+    [
+        (BORROWS, BORROWS, False),  # it would lose the share when the first one takes it back
+        (BORROWS, COUNTS, False),  # it would take the share for the owner's
+        (COUNTS, BORROWS, False),
+        (COUNTS, COUNTS, True),
+        (BORROWS, NEITHER, True),
+        (NEITHER, BORROWS, True),
+        (BORROWS, Use("other", True, True), True),
+    ],
+)
+def test_nobody_counts_on_a_share_that_another_run_takes_back(running: Use, waiting: Use, begins: bool):
+    uses = {"r": running, "w": waiting}
+    assert begun([entry("w")], [entry("r", owner="me")], uses=uses) == (["w"] if begins else [])
+    together = begun([entry("r", ago=1), entry("w")], uses=uses)
+    assert together == (["r", "w"] if begins else ["r"])
+
+
+@pytest.mark.parametrize(
+    ("snapshots", "use"),
+    [
+        ((SnapshotKind.AUTOMATED, SnapshotKind.MANUAL), (True, True)),
+        ((SnapshotKind.SHARED,), (False, True)),
+        ((SnapshotKind.AUTOMATED, SnapshotKind.AWSBACKUP), (False, False)),
+    ],
+)
+def test_how_a_check_uses_its_source_follows_from_the_snapshots_that_it_takes(snapshots, use):
+    declared = check()
+    found = use_of(replace(declared, source=replace(declared.source, snapshots=snapshots)))
+    assert (found.borrows, found.counts_on_shares) == use
+    assert found.source == "111111111111/eu-central-1/orders"

@@ -21,7 +21,7 @@ from restorecheck.model import Entry, Report, RunState, Verdict
 from restorecheck.store import Store
 
 ACCOUNT = "222222222222"
-ROOM = Places({ACCOUNT: 40}, 40)
+ROOM = Places({ACCOUNT: 40}, 40, {})
 
 
 @dataclass
@@ -182,13 +182,13 @@ def test_a_run_waits_for_its_time(desk: Desk):
 def test_there_is_no_more_than_there_is_room_for(desk: Desk):
     runs = [entry(f"db-{n}", minutes=-n) for n in range(4)]
     desk.due(*runs)
-    desk.round(Places({ACCOUNT: 2}, 40))
+    desk.round(Places({ACCOUNT: 2}, 40, {}))
     assert desk.engine.taken() == [runs[3].run_id, runs[2].run_id]
     desk.store.proofs.save(report_of(runs[3]))
     desk.engine.on.discard(runs[3].run_id)
-    desk.round(Places({ACCOUNT: 2}, 40))
+    desk.round(Places({ACCOUNT: 2}, 40, {}))
     assert desk.engine.taken()[2:] == [runs[1].run_id]
-    desk.round(Places({ACCOUNT: 40}, 2))
+    desk.round(Places({ACCOUNT: 40}, 2, {}))
     assert len(desk.engine.taken()) == 3
 
 
@@ -196,7 +196,7 @@ def test_a_replica_takes_its_share_and_leaves_the_rest(store: Store):
     first, second = Desk(store, "a"), Desk(store, "b")
     Member(store, "by-hand", "run")  # who runs checks by hand serves nobody, and takes no share
     first.due(*(entry(f"db-{n}", minutes=-n) for n in range(7)))
-    places = Places({ACCOUNT: 40}, 5)
+    places = Places({ACCOUNT: 40}, 5, {})
     for _ in range(3):
         first.round(places)
     assert len(first.engine.taken()) == 3  # of five, rounded up
@@ -207,7 +207,7 @@ def test_a_replica_takes_its_share_and_leaves_the_rest(store: Store):
 def test_the_share_of_one_that_is_alone_is_everything(store: Store):
     desk = Desk(store, "a")
     desk.due(*(entry(f"db-{n}", minutes=-n) for n in range(7)))
-    desk.round(Places({ACCOUNT: 40}, 5))
+    desk.round(Places({ACCOUNT: 40}, 5, {}))
     assert len(desk.engine.taken()) == 5
 
 
@@ -303,7 +303,7 @@ def test_of_two_that_would_take_a_run_over_one_does(store: Store):
 def test_a_take_over_needs_no_room(desk: Desk):
     """What a dead process made is there already: to go on with it is the way to have it gone."""
     runs = [begun_by(desk.store, entry(f"db-{n}"), "gone") for n in range(3)]
-    desk.round(Places({ACCOUNT: 1}, 1))
+    desk.round(Places({ACCOUNT: 1}, 1, {}))
     assert sorted(desk.engine.taken()) == sorted(run.run_id for run in runs)
 
 
@@ -321,7 +321,7 @@ def test_a_cancel_reaches_a_run_that_goes_on_here(desk: Desk):
 def test_a_run_that_was_cancelled_while_it_waited_begins_as_cancelled_though_there_is_no_room(desk: Desk):
     desk.due(run := entry())
     desk.store.ledger.cancel(run.run_id)
-    desk.round(Places({ACCOUNT: 0}, 0))
+    desk.round(Places({ACCOUNT: 0}, 0, {}))
     assert desk.engine.did == [("cancel", run.run_id), ("take", run.run_id)]
 
 

@@ -34,7 +34,7 @@ class Records:
     def __init__(self) -> None:
         self.before: list[datetime] = []
 
-    def prune(self, before: datetime) -> int:
+    def prune(self, before: datetime, under_way: object) -> int:
         self.before.append(before)
         return 7
 
