@@ -188,7 +188,7 @@ class DbosEngine:
             "serializer": _PlainJson(),
             "log_level": "CRITICAL",  # what it raises is reported by us, once and without a traceback
             "console_log_level": "CRITICAL",
-            "notification_listener_polling_interval_sec": 1.0,
+            "notification_listener_polling_interval_sec": self._every,  # how long its thread keeps us from ending
             "use_listen_notify": False,  # nothing of it is used, and it would hold one connection more
         }
         if not self._url.startswith("sqlite:"):

@@ -85,6 +85,7 @@ def test_a_run_is_left_to_the_service_seen_and_cancelled_and_one_that_waits_for_
         assert service.end() == 0
 
 
+@pytest.mark.long
 def test_a_run_by_hand_beside_a_service_waits_for_its_turn_like_any_other(ready: Product):
     ready.limits["instances"] = 1  # type: ignore[assignment]
     ready.configure()
@@ -102,6 +103,7 @@ def test_a_run_by_hand_beside_a_service_waits_for_its_turn_like_any_other(ready:
         assert service.end() == 0
 
 
+@pytest.mark.long
 def test_a_service_goes_on_with_a_run_by_hand_whose_process_died(ready: Product):
     ready.world.aws.timings(create=3)
     with idle_or_gone(ready), ready.serving() as service, ready.store() as store:
@@ -123,6 +125,7 @@ def test_a_run_is_not_left_to_nobody(product: Product):
         assert store.ledger.waiting() == []
 
 
+@pytest.mark.long
 def test_a_run_that_its_process_left_is_cancelled_by_whoever_takes_it_up(ready: Product):
     ready.limits["restore"] = "1h"
     ready.configure()
@@ -144,6 +147,7 @@ def test_a_run_that_its_process_left_is_cancelled_by_whoever_takes_it_up(ready: 
     ready.compare(before, left=False, told=str(ran))
 
 
+@pytest.mark.long
 def test_a_pause_and_its_end(product: Product):
     at = now() + timedelta(hours=5)
     product.check(schedule=f"{at.minute} {at.hour} * * *", timezone="Europe/Berlin")
@@ -191,6 +195,7 @@ def test_nothing_of_a_paused_check_is_due(product: Product):
         assert store.ledger.missed() == []
 
 
+@pytest.mark.long
 def test_history_since(ready: Product):
     ready.run("run", "shop-db")
     ready.check("second-db")
@@ -228,6 +233,7 @@ def test_status_of_a_place_where_nothing_ever_was(product: Product):
     assert datetime.fromisoformat(shop["next"]) > now()
 
 
+@pytest.mark.long
 def test_a_sweep_of_the_service_is_seen_in_its_status(product: Product):
     product.service["sweep"] = "1h"
     product.configure()

@@ -24,12 +24,9 @@ STEPS = [
 ]
 EDGES = ("before", "unrecorded", "after")
 FEW = [
-    ("plan", "before"),
-    ("export", "unrecorded"),
     ("import: wait", "before"),
     ("restore", "unrecorded"),
-    ("open", "after"),
-    ("drop instance", "unrecorded"),
+    ("drop instance", "after"),
 ]
 
 

@@ -11,7 +11,7 @@ from product import Product
 
 from restorecheck.config import load
 from restorecheck.doctor import Diagnosis, diagnose
-from restorecheck.runner import fence_of
+from restorecheck.ports import fence_of
 
 
 @pytest.fixture

@@ -228,6 +228,7 @@ def test_one_that_is_told_to_stop_while_the_database_is_away_does_not_begin_anew
         assert product.ended()[0].verdict == "passed"
 
 
+@pytest.mark.long
 def test_a_database_that_is_not_there_yet_is_waited_for(product: Replicated, database: Server):
     database.stop()
     try:
@@ -244,6 +245,7 @@ def test_a_database_that_is_not_there_yet_is_waited_for(product: Replicated, dat
             database.start()
 
 
+@pytest.mark.long
 def test_records_that_cannot_be_reached_are_a_matter_of_waiting_and_show_no_password(product: Replicated):
     async def nothing(durable: object) -> None:
         del durable
@@ -274,6 +276,7 @@ def test_another_service_key_and_a_missing_one_are_refused_by_name(product: Repl
     assert not key.exists()  # replicas that each make one up would not be replicas
 
 
+@pytest.mark.long
 def test_no_command_prints_the_password_whatever_is_wrong_with_the_database(product: Replicated):
     right = product.address
     wrong = {

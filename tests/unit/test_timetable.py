@@ -155,7 +155,7 @@ def test_times_are_those_of_the_slow_way(expression, zone, after, length):
     assert list(times(expression, zone, after, after + length)) == slow_times(expression, zone, after, after + length)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(expression=EXPRESSIONS, zone=st.sampled_from(ZONES))
 def test_the_gaps_are_those_between_times(expression, zone):
     end = datetime(2029, 1, 1, tzinfo=UTC)
