@@ -12,7 +12,7 @@ export RUFF_CACHE_DIR := $(SCRATCH)/ruff
 export MYPY_CACHE_DIR := $(SCRATCH)/mypy
 export COVERAGE_FILE := $(SCRATCH)/coverage/data
 export HYPOTHESIS_STORAGE_DIRECTORY := $(SCRATCH)/hypothesis
-PYTEST := $(BIN)/python -m pytest -o cache_dir="$(SCRATCH)/pytest" -n 2 --dist worksteal
+PYTEST := $(BIN)/python -m pytest -o cache_dir="$(SCRATCH)/pytest" -n 3 --dist worksteal
 
 .PHONY: help demo test test-long chaos bench-fleet lint bench lock clean venv
 

@@ -129,7 +129,9 @@ class Dispatcher:
         if not any(self._mine(entry) for entry in self._ledger.waiting()):
             return
         me, now = self._membership.id, self._clock.now()
-        others = {replica.id for replica in self._store.replicas.all()} - {me}
+        replicas = self._store.replicas.all()
+        others = {replica.id for replica in replicas} - {me}
+        part = self._part(places.overall, sum(replica.role == "serve" for replica in replicas))
 
         def decide(waiting: Sequence[Entry], running: Sequence[Entry]) -> Sequence[str]:
             return admit(
@@ -139,7 +141,7 @@ class Dispatcher:
                 places=places.accounts,
                 overall=places.overall,
                 uses=places.uses,
-                share=self._share(places.overall, sum(entry.owner == me for entry in running)),
+                share=max(0, part - sum(entry.owner == me for entry in running)),
             )
 
         for entry in self._ledger.admit(me, decide, now):
@@ -152,10 +154,9 @@ class Dispatcher:
     def _mine(self, entry: Entry) -> bool:
         return self._only is None or entry.check in self._only
 
-    def _share(self, overall: int, held: int) -> int:
-        """Return how many more this process may begin: its part, so that one replica does not take all."""
-        serving = sum(replica.role == "serve" for replica in self._store.replicas.all()) or 1
-        return overall if self._only is not None else max(0, -(-overall // serving) - held)
+    def _part(self, overall: int, serving: int) -> int:
+        """Return how many runs this process may hold, so that one replica does not take all that there are."""
+        return overall if self._only is not None else -(-overall // max(serving, 1))
 
     def _take(self, entry: Entry) -> None:
         """Take a run. Raises StoreError; a bug that one run meets does not keep the others from going on."""
@@ -172,9 +173,10 @@ class Dispatcher:
         """End a run that does not go on."""
         if taken is Taken.ENDED:  # its process died, or could not reach the store, before the report was kept
             report = self._engine.report(entry.run_id)
-            self._conclude(entry, "internal", "the records of the run hold no report") if report is None else (
+            if report is None:
+                self._conclude(entry, "internal", "the records of the run hold no report")
+            else:
                 self._store.proofs.save(report)
-            )
         elif taken is Taken.FOREIGN:
             self._conclude(entry, "other-version", kind("other-version").meaning)
         elif taken is Taken.FAILED:
