@@ -24,7 +24,7 @@ from restorecheck.durable import Clock, Durable
 from restorecheck.engines.clock import WallClock
 from restorecheck.engines.dbos import DbosEngine
 from restorecheck.errors import RestorecheckError, StoreError
-from restorecheck.model import Report
+from restorecheck.model import Report, Verdict
 from restorecheck.replica import LocalMembership, Membership, SharedMembership, sole_service
 from restorecheck.service.current import Current
 from restorecheck.service.health import Health
@@ -43,6 +43,21 @@ PING = 10.0
 
 RECONSIDER = timedelta(minutes=5)
 """How often it is written down that nothing was due: what the next process need not look at again."""
+
+BAD = frozenset(
+    {
+        "replica.dead",
+        "run-missed",
+        "run.broke-off",
+        "run.failed",
+        "run.foreign",
+        "scratch-leaked",
+        "sweep-tripped",
+        "sweep.failed",
+        "sweep.not-kept",
+    }
+)
+"""Events that somebody should look at: they are logged as warnings, as is every verdict that is not `passed`."""
 
 HALTED = 130
 """Exit code of a process that was told to stop at once."""
@@ -215,7 +230,8 @@ class Service:
             self._log.error("configuration.refused", why=e.message)
 
     def _tell(self, event: str, **facts: Any) -> None:
-        self._log.info(event, **facts)
+        bad = event in BAD or facts.get("verdict", Verdict.PASSED) != Verdict.PASSED
+        (self._log.warning if bad else self._log.info)(event, **facts)
 
     def _unwell(self, why: str) -> None:
         if self._health.unwell(why):

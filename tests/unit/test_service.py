@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import http.client
+import io
+import json
 import signal
 import threading
 from collections.abc import Iterator
@@ -329,3 +331,23 @@ def test_a_configuration_that_is_wrong_ends_it_before_it_begins(home: Path):
     (home / "config.toml").write_text("nonsense = 1")
     with pytest.raises(ConfigError):
         Service(home / "config.toml", listen="127.0.0.1:0")
+
+
+@pytest.mark.parametrize(
+    ("event", "facts", "level"),
+    [
+        ("run-ended", {"verdict": "passed"}, "info"),
+        ("run-ended", {"verdict": "broken"}, "warning"),
+        ("run-ended", {"verdict": "unproven"}, "warning"),
+        ("run-missed", {"reason": "down"}, "warning"),
+        ("sweep-tripped", {"why": "too much"}, "warning"),
+        ("run.due", {}, "info"),
+    ],
+)
+def test_what_somebody_should_look_at_is_a_warning(home: Path, event: str, facts: dict[str, str], level: str):
+    service = Service(home / "config.toml")
+    lines = io.StringIO()
+    undo = logs.configure(lines, "json")
+    service._tell(event, **facts)
+    undo()
+    assert json.loads(lines.getvalue())["level"] == level
