@@ -28,5 +28,9 @@ def moment(text: str, timezone: str = "UTC") -> datetime:
 
 def since(text: str, now: datetime) -> datetime:
     """Return a time as `moment` does, or so long ago: 90m, 36h, 7d, 2w."""
-    ago = _AGO.fullmatch(text.strip())
-    return now - int(ago[1]) * _UNITS[ago[2]] if ago else moment(text)
+    if ago := _AGO.fullmatch(text.strip()):
+        return now - int(ago[1]) * _UNITS[ago[2]]
+    try:
+        return moment(text)
+    except RestorecheckError as e:
+        raise RestorecheckError(e.message, "write how long ago, such as 36h or 7d, or a date", kind="config") from None

@@ -47,9 +47,10 @@ def _fail(command: str, e: RestorecheckError, *, as_json: bool) -> NoReturn:
         ]
         emit(command, code, error={"kind": e.kind, "message": e.message, "hint": hint, "problems": problems})
     else:
-        err.print(f"restorecheck: {e.message}" if not isinstance(e, ConfigError) else e.message, markup=False)
+        said = e.message if isinstance(e, ConfigError) else f"restorecheck: {e.message}"
+        err.print(said, markup=False, soft_wrap=True)
         if hint:
-            err.print(f"  hint: {hint}", markup=False)
+            err.print(f"  hint: {hint}", markup=False, soft_wrap=True)
     raise SystemExit(code)
 
 
