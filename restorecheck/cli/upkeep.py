@@ -11,13 +11,13 @@ from rich.text import Text
 
 from restorecheck.cli import exits
 from restorecheck.cli.output import emit, err, errors, out
-from restorecheck.config import Config, load
+from restorecheck.config import load
 from restorecheck.doctor import Diagnosis, Outcome, diagnose
 from restorecheck.engines.clock import WallClock
-from restorecheck.fence import Role
 from restorecheck.ports import fence_of
-from restorecheck.sweep import Place, State, Swept
+from restorecheck.sweep import State, Swept
 from restorecheck.sweep import sweep as look_and_sweep
+from restorecheck.upkeep import places
 
 _COLOURS: dict[Outcome, str] = {"pass": "green", "fail": "bold red", "could not look": "yellow"}
 
@@ -27,19 +27,13 @@ def sweep(config: Path, *, most: int, share: float, act: bool, as_json: bool) ->
     with errors("sweep", as_json=as_json):
         loaded = load(config)
         now = WallClock().now()
-        swept = look_and_sweep(fence_of(loaded), _places(loaded), now, act=act, most=most, share=share)
+        swept = look_and_sweep(fence_of(loaded), places(loaded), now, act=act, most=most, share=share)
     code = _sweep_code(swept)
     if as_json:
         emit("sweep", code, swept=swept.to_json())
     else:
         _print_sweep(swept)
     raise SystemExit(code)
-
-
-def _places(config: Config) -> list[Place]:
-    sources = [Place(Role.SOURCE, a.id, region, a.name) for a in config.source_accounts for region in a.regions]
-    scratch = [Place(Role.SCRATCH, a.id, region, a.name) for a in config.scratch_accounts for region in a.regions]
-    return sources + scratch
 
 
 def _sweep_code(swept: Swept) -> int:
