@@ -67,6 +67,7 @@ class Cloud:
     """What exists, what happened, and what is to go wrong. Survives the death of a run."""
 
     rows: str = "2000"
+    at_most: timedelta = timedelta(hours=1)  # of each stage
     point: RecoveryPoint = POINT
     pieces: dict[str, int] = field(default_factory=dict)  # name -> looks until it is ready
     dropping: dict[str, int] = field(default_factory=dict)
@@ -106,7 +107,7 @@ class ScriptedSource:
             done = self.cloud.pieces[name] == 0
             return Look(done, "available" if done else "creating")
 
-        return Stage(name, begin, look, timedelta(hours=1))
+        return Stage(name, begin, look, self.cloud.at_most)
 
     def stages(self, point: RecoveryPoint) -> Sequence[Stage]:
         return [self._stage(name) for name in BUILT]
@@ -133,7 +134,7 @@ class ScriptedSource:
             done = name not in self.cloud.pieces
             return Look(done, "gone" if done else "deleting")
 
-        return Stage(f"drop {name}", begin, look, timedelta(hours=1))
+        return Stage(f"drop {name}", begin, look, self.cloud.at_most)
 
     def teardown(self, point: RecoveryPoint) -> Sequence[Stage]:
         return [self._removal(name) for name in reversed(BUILT)]

@@ -234,3 +234,29 @@ def test_a_replay_of_a_finished_run_runs_nothing_and_says_the_same():
     assert again == first
     assert cloud.made == made
     assert len(journal.records) == recorded
+
+
+@pytest.mark.parametrize("place", ["restore", "drop restore"])
+def test_aws_that_does_not_answer_for_an_hour_costs_time_and_no_verdict(place: str):
+    """From the first look at this stage on, nothing answers for an hour: no look, no begin."""
+    cloud, clock = Cloud(at_most=timedelta(hours=2)), SkipClock(NOW)
+    silent: list[float] = []
+
+    def trip(what: str) -> None:
+        if what == f"look {place}" and not silent:
+            silent.append(clock.monotonic())
+        if silent and clock.monotonic() - silent[0] < 3600:
+            raise failing("aws-unavailable", retryable=True)
+
+    cloud.trip = trip  # type: ignore[method-assign]
+    report = verify(InlineDurable(RUN, clock), ScriptedPorts(cloud))
+    assert report.verdict is Verdict.PASSED
+    assert (cloud.pieces, report.leaked) == ({}, ())
+    assert (report.ended - report.started) > timedelta(hours=1)
+
+
+def test_aws_that_does_not_answer_when_a_run_begins_is_unproven_and_nothing_was_made():
+    cloud = Cloud(faults={"find": [failing("aws-unavailable", retryable=True)]})
+    report = run(cloud)
+    assert (report.verdict, report.failure.kind) == (Verdict.UNPROVEN, "aws-unavailable")
+    assert cloud.made == []
