@@ -29,6 +29,7 @@ def test_a_run_and_its_proof(ready: Product):
     assert ready.run("show", run_id, "--json").report == ready.run("history", "--json").report
 
 
+@pytest.mark.long
 def test_several_checks_side_by_side_end_with_the_worst_code(ready: Product):
     ready.check(
         "fussy-db", asserts=[{"name": "more", "sql": "select count(*) from orders", "expect": {"at_least": 5000}}]
@@ -39,6 +40,7 @@ def test_several_checks_side_by_side_end_with_the_worst_code(ready: Product):
     assert ready.run("history", "fussy-db", "--json").report["failure"]["kind"] == "assertion-failed"
 
 
+@pytest.mark.long
 def test_a_scratch_account_holds_only_as_many_as_it_is_allowed(ready: Product):
     ready.limits["instances"] = 1  # type: ignore[assignment]
     ready.configure()
@@ -72,6 +74,7 @@ def test_a_plan_names_every_write_of_the_run_and_sends_none(ready: Product):
     assert "db.t4g.micro" in text
 
 
+@pytest.mark.long
 def test_a_plan_says_what_it_costs_to_hold_the_scratch_or_which_price_is_missing(ready: Product):
     text = ready.run("plan", "shop-db").out
     assert 'its price is not configured: set prices.instance_hour."db.t4g.micro", prices.storage_gib_month and' in text

@@ -102,6 +102,7 @@ def _moments(product: Replicated, event: str) -> list[datetime]:
 # --- one that dies ----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 def test_one_killed_in_the_middle_of_a_step_is_taken_over(product: Replicated):
     before = product.estate()
     product.due("shop-db")

@@ -270,6 +270,7 @@ def test_a_run_whose_check_and_accounts_leave_the_file_ends_as_if_they_were_ther
             assert service.end() == 0
 
 
+@pytest.mark.long
 def test_a_run_past_its_deadline_is_torn_down_and_unproven(ready: Product):
     ready.limits |= {"run": "3s", "copy": "2s", "restore": "3s", "open": "2s", "examine": "2s"}
     ready.configure()
