@@ -27,11 +27,15 @@ _DEFAULTS = {
     "prepare_threshold": None,
 }
 
+_FROZEN = "-c idle_in_transaction_session_timeout=10s"
+"""A process that is frozen in the middle of a transaction must not hold its locks against those that take over."""
+
 
 def connect(url: str) -> dict[str, Any]:
     """Return how to connect to PostgreSQL, as far as the address does not say so itself."""
     said = parse_qs(urlsplit(url).query)
-    return {key: value for key, value in _DEFAULTS.items() if key not in said}
+    arguments = {key: value for key, value in _DEFAULTS.items() if key not in said}
+    return arguments | {"options": f"{' '.join(said.get('options', []))} {_FROZEN}".strip()}
 
 
 def passes(error: Exception) -> bool:

@@ -42,6 +42,11 @@ class Lock(IntEnum):
     TIMERS = 3
 
 
+FROZEN = "10s"
+"""After so long without a word in the middle of a transaction, the server ends the session of a process and with it the
+locks that it holds: one that is frozen there must not keep the others from taking over its runs."""
+
+
 class Database:
     """One database of ours. Safe to use from several threads; every process opens its own."""
 
@@ -141,7 +146,10 @@ def _sqlite(location: sa.URL) -> sa.Engine:
 def _postgresql(location: sa.URL) -> sa.Engine:
     query = dict(location.query)
     given = query.pop("options", "")
-    options = f"{given if isinstance(given, str) else ' '.join(given)} -c search_path={SCHEMA} -c statement_timeout=30s"
+    given = given if isinstance(given, str) else " ".join(given)
+    options = (
+        f"{given} -c search_path={SCHEMA} -c statement_timeout=30s -c idle_in_transaction_session_timeout={FROZEN}"
+    )
     arguments: dict[str, Any] = {k: v for k, v in _CONNECT.items() if k not in query}
     # SQLAlchemy masks only the password that stands before the host
     arguments |= {k: query.pop(k) for k in ("password", "sslpassword") if k in query}

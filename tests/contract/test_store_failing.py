@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
@@ -11,7 +12,7 @@ from postgres_server import PASSWORD, Server, embedded, server
 from store_places import AT, Place, entry, postgres_place, report
 
 from restorecheck.errors import RestorecheckError, StoreError
-from restorecheck.store import Store
+from restorecheck.store import Store, database
 from restorecheck.store.database import Database
 from restorecheck.store.schema import bring_up_to_date
 
@@ -226,3 +227,34 @@ def test_a_pooler_that_drops_what_we_say_is_refused(store_server: Server) -> Non
     with database.engine.connect() as connection:
         assert sa.inspect(connection).get_table_names() == []
     database.close()
+
+
+def test_one_that_is_frozen_in_the_middle_of_a_transaction_does_not_keep_the_others_waiting(
+    store_server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "FROZEN", "1s")
+    place = postgres_place(store_server)
+    frozen, other = place.open(), place.open()
+    stands, moves = threading.Event(), threading.Event()
+    said: list[StoreError] = []
+
+    def freeze(*_: object) -> list[str]:
+        stands.set()
+        moves.wait(60)
+        return []
+
+    def decide() -> None:
+        try:
+            frozen.ledger.admit("frozen", freeze, AT)
+        except StoreError as e:
+            said.append(e)
+
+    thread = threading.Thread(target=decide)
+    thread.start()
+    assert stands.wait(10)  # and so it holds the lock of the ledger
+    assert other.ledger.schedule("orders-db", AT, [entry()], []) == [entry().run_id]
+    moves.set()
+    thread.join(10)
+    assert said
+    assert frozen.ledger.entry(entry().run_id) is not None  # it works again
+    place.close()

@@ -80,3 +80,10 @@ def test_what_the_address_says_about_connecting_is_left_to_it():
     assert "connect_timeout" not in said
     assert "application_name" not in said
     assert said["keepalives_idle"] == 10
+
+
+def test_a_frozen_process_holds_no_lock_for_long_whatever_the_address_says():
+    plain = connect("postgresql://u@h/d")["options"]
+    assert plain == "-c idle_in_transaction_session_timeout=10s"
+    said = connect("postgresql://u@h/d?options=-c%20work_mem%3D8MB")["options"]
+    assert said == f"-c work_mem=8MB {plain}"
