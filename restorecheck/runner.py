@@ -25,6 +25,10 @@ from restorecheck.state import open_store, same_key
 from restorecheck.verify import verify
 
 TICK = 0.1
+"""Seconds between two rounds."""
+
+LAST_WORDS = 5.0
+"""Seconds for which a process whose runs have ended waits for their last record. Nothing depends on it."""
 
 
 class Runner:
@@ -60,7 +64,9 @@ class Runner:
                 runs = [self._entered(check, membership.id).run_id for check in checks]
                 only = frozenset(check.name for check in checks)
                 dispatcher = Dispatcher(self.store, engine, membership, self.clock, _untold, only=only)
-                return self._to_the_end(runs, dispatcher)
+                reports = self._to_the_end(runs, dispatcher)
+                self._last_words(engine, runs)
+                return reports
             finally:
                 engine.close()
         finally:
@@ -139,6 +145,12 @@ class Runner:
             if left:
                 self._pause.wait(TICK)
         return reports
+
+    def _last_words(self, engine: DbosEngine, runs: Sequence[str]) -> None:
+        """Let runs whose proof is kept write the record of that, or their records stay unfinished until the pruning."""
+        end = self.clock.monotonic() + LAST_WORDS
+        while not engine.here().isdisjoint(runs) and self.clock.monotonic() < end:
+            self._pause.wait(TICK / 10)
 
     # --- parts -------------------------------------------------------------------------------------------------------
 
