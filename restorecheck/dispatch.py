@@ -18,7 +18,7 @@ from restorecheck.engines.dbos import BrokenOff, Taken
 from restorecheck.errors import StoreError
 from restorecheck.failures import kind
 from restorecheck.model import Entry, Failure, Report, RunState, Verdict
-from restorecheck.replica import Membership
+from restorecheck.replica import LocalMembership, Membership, SharedMembership
 from restorecheck.store import Store
 
 PATIENCE = 5
@@ -69,6 +69,14 @@ def places(config: Config) -> Places:
         config.service.runs,
         {check.name: use_of(check) for check in config.checks},
     )
+
+
+def membership_of(config: Config, store: Store, lost: Callable[[str], None]) -> Membership:
+    """Return how this process is one replica among those of its state; `lost` must end it (see SharedMembership)."""
+    service = config.service
+    if config.state.directory is not None:
+        return LocalMembership(store.replicas, config.state.directory / "locks")
+    return SharedMembership(store.replicas, heartbeat=service.heartbeat, takeover=service.takeover, lost=lost)
 
 
 Tell = Callable[..., Any]

@@ -12,14 +12,14 @@ from contextlib import suppress
 from datetime import timedelta
 
 from restorecheck.config import Config
-from restorecheck.dispatch import Dispatcher, places
+from restorecheck.dispatch import Dispatcher, membership_of, places
 from restorecheck.durable import Durable, Listener
 from restorecheck.engines.clock import WallClock
 from restorecheck.engines.dbos import DbosEngine
 from restorecheck.errors import RestorecheckError, StoreError
 from restorecheck.model import Check, Entry, Report, RunState, Trigger
 from restorecheck.ports import LivePorts
-from restorecheck.replica import LocalMembership, Membership, SharedMembership
+from restorecheck.replica import Membership
 from restorecheck.schedule import run_id
 from restorecheck.state import open_store, same_key
 from restorecheck.verify import verify
@@ -51,7 +51,7 @@ class Runner:
         RestorecheckError if a name is unknown or a check is being run by another process; then nothing was begun.
         """
         checks = [self.config.check(name) for name in dict.fromkeys(names)]
-        membership = self._membership()
+        membership = membership_of(self.config, self.store, self._lost)
         membership.join("run")
         try:
             dead = membership.dead()
@@ -77,7 +77,7 @@ class Runner:
     def detach(self, names: Sequence[str]) -> list[Entry]:
         """Leave these runs to the service. Raises RestorecheckError `config` if nobody serves."""
         checks = [self.config.check(name) for name in dict.fromkeys(names)]
-        self._membership().dead()
+        membership_of(self.config, self.store, self._lost).dead()
         if not any(replica.role == "serve" for replica in self.store.replicas.all()):
             raise RestorecheckError(
                 "nobody serves: the run would wait until somebody does",
@@ -116,10 +116,11 @@ class Runner:
     def _entered(self, check: Check, owner: str | None) -> Entry:
         """Return the run of a check that is to be brought to its end: an unfinished one, or a new one."""
         ledger = self.store.ledger
+        now = self.clock.now()
         for entry in (*ledger.running(), *ledger.waiting()):
-            if entry.check == check.name:
-                return entry
-        now = self.clock.now().replace(microsecond=0)
+            if entry.check == check.name and (entry.state is RunState.RUNNING or entry.not_before <= now):
+                return entry  # not one whose jitter lies ahead: by hand means now
+        now = now.replace(microsecond=0)
         while True:
             run = run_id(check.name, now)
             entry = Entry(run, check.name, check.placement.account, now, now, Trigger.HAND, owner=owner)
@@ -153,14 +154,6 @@ class Runner:
             self._pause.wait(TICK / 10)
 
     # --- parts -------------------------------------------------------------------------------------------------------
-
-    def _membership(self) -> Membership:
-        directory, service = self.config.state.directory, self.config.service
-        if directory is not None:
-            return LocalMembership(self.store.replicas, directory / "locks")
-        return SharedMembership(
-            self.store.replicas, heartbeat=service.heartbeat, takeover=service.takeover, lost=self._lost
-        )
 
     def _engine(self, membership: Membership) -> DbosEngine:
         ports = LivePorts(self.config, self.clock, self.store.proofs.save)

@@ -19,13 +19,13 @@ from typing import Any, NoReturn
 
 from restorecheck import logs
 from restorecheck.config import Config
-from restorecheck.dispatch import Dispatcher, places
+from restorecheck.dispatch import Dispatcher, membership_of, places
 from restorecheck.durable import Clock, Durable
 from restorecheck.engines.clock import WallClock
 from restorecheck.engines.dbos import DbosEngine
 from restorecheck.errors import RestorecheckError, StoreError
 from restorecheck.model import Report, Verdict
-from restorecheck.replica import LocalMembership, Membership, SharedMembership, sole_service
+from restorecheck.replica import Membership, sole_service
 from restorecheck.service.current import Current
 from restorecheck.service.health import Health
 from restorecheck.state import make_state, open_store, same_key
@@ -179,7 +179,7 @@ class Service:
             undo.callback(store.close)
             same_key(store, self._current.config.state)
             self._current.open(store.proofs.save)
-            membership = self._membership(store)
+            membership = membership_of(self._current.config, store, self._begin_anew)
             engine = self._engine(membership)
             engine.start()
             undo.callback(engine.close)
@@ -187,15 +187,6 @@ class Service:
             membership.join("serve")
             undo.pop_all()
         return store, membership, engine
-
-    def _membership(self, store: Store) -> Membership:
-        config = self._current.config
-        if config.state.directory is not None:
-            return LocalMembership(store.replicas, config.state.directory / "locks")
-        service = config.service
-        return SharedMembership(
-            store.replicas, heartbeat=service.heartbeat, takeover=service.takeover, lost=self._begin_anew
-        )
 
     def _engine(self, membership: Membership) -> DbosEngine:
         async def workflow(durable: Durable) -> Report:

@@ -111,11 +111,12 @@ class Ledger:
         """Begin the runs that `decide(waiting, running)` names, as mine, and return them.
 
         No other replica decides meanwhile, so `decide` must be quick and must not use the store. It is shown the runs
-        whose `not_before` has come. What it names beside those is ignored, as is a second run of a check that runs.
+        whose `not_before` has come, and cancelled ones, which need not wait for it. What it names beside those is
+        ignored, as is a second run of a check that runs.
         """
         begun = []
         with self._database.exclusive(Lock.LEDGER) as connection:
-            waiting = [e for e in _entries(connection, _DUE) if e.not_before <= now]
+            waiting = [e for e in _entries(connection, _DUE) if e.cancelled or e.not_before <= now]
             running = _entries(connection, _RUNNING)
             known, busy = {e.run_id: e for e in waiting}, {e.check for e in running}
             for run_id in decide(waiting, running):

@@ -418,3 +418,12 @@ def test_old_runs_are_forgotten_but_never_the_newest_or_the_newest_that_passed(p
 def test_a_store_that_works_answers_a_ping(store: Store) -> None:
     store.ping()
     store.ping()
+
+
+def test_a_cancelled_run_need_not_wait_until_its_jitter_is_over(store: Store) -> None:
+    later = replace(entry(), not_before=AT + timedelta(hours=1))
+    assert store.ledger.add(later)
+    every = lambda waiting, running: [one.run_id for one in waiting]  # noqa: E731
+    assert store.ledger.admit("me", every, AT) == []
+    store.ledger.cancel(later.run_id)
+    assert [one.run_id for one in store.ledger.admit("me", every, AT)] == [later.run_id]

@@ -10,6 +10,7 @@ from typing import NoReturn
 import pytest
 
 from restorecheck.config import Config, State
+from restorecheck.dispatch import membership_of
 from restorecheck.durable import Silence
 from restorecheck.errors import RestorecheckError
 from restorecheck.model import Check, Entry, Limits, Placement, RdsSource, Replica, Trigger
@@ -147,9 +148,9 @@ def test_a_cancel_is_remembered(runner: Runner):
 
 
 def test_the_place_of_the_state_says_who_is_the_witness_of_who_lives(runner: Runner, tmp_path: Path):
-    assert isinstance(runner._membership(), LocalMembership)
+    assert isinstance(membership_of(runner.config, runner.store, lost), LocalMembership)
     runner.config = Config(tmp_path / "config.toml", shared(tmp_path), (), (), (CHECK,))
-    assert isinstance(runner._membership(), SharedMembership)
+    assert isinstance(membership_of(runner.config, runner.store, lost), SharedMembership)
 
 
 def test_who_lives_is_said_without_striking_anybody_out(runner: Runner, tmp_path: Path):
@@ -168,3 +169,13 @@ def test_who_lives_is_said_without_striking_anybody_out(runner: Runner, tmp_path
 def test_of_those_that_share_a_database_who_was_heard_of_lives(tmp_path: Path):
     known = [Replica(str(silent), "serve", "host", 1, "0", silent) for silent in (0.0, 59.0, 61.0)]
     assert living(known, locks(shared(tmp_path)), timedelta(minutes=1)) == known[:2]
+
+
+@pytest.mark.parametrize(("ahead", "waits"), [(timedelta(hours=-1), True), (timedelta(hours=1), False)])
+def test_by_hand_means_now_and_not_when_the_jitter_of_a_due_run_is_over(runner: Runner, ahead: timedelta, waits: bool):
+    now = runner.clock.now()
+    due = Entry("orders-db-20261121t0300z", "orders-db", "222222222222", now, now + ahead, Trigger.SCHEDULE)
+    assert runner.store.ledger.add(due)
+    taken = runner._entered(CHECK, None)
+    assert (taken.run_id == due.run_id) is waits
+    assert waits or (taken.trigger is Trigger.HAND and taken.not_before <= runner.clock.now())
