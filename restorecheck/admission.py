@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from restorecheck.model import Check, Entry, SnapshotKind
+from restorecheck.model import AuroraSource, Check, Entry, S3DumpSource, S3ObjectsSource, SnapshotKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class Use:
     Another that came to count on that share meanwhile would lose it, so the two do not run at once.
     """
 
-    source: str  # of one instance
+    source: str  # of one instance, cluster or bucket
     borrows: bool  # may share a manual snapshot of the owner's
     counts_on_shares: bool  # may take one that is shared
 
@@ -29,8 +29,11 @@ class Use:
 def use_of(check: Check) -> Use:
     """Return how a check uses its source."""
     source = check.source
+    if isinstance(source, S3ObjectsSource | S3DumpSource):  # what is only read is in nobody's way
+        return Use(f"{source.account}/{source.region}/s3/{source.bucket}", borrows=False, counts_on_shares=False)
+    name = source.cluster if isinstance(source, AuroraSource) else source.instance
     borrows = SnapshotKind.MANUAL in source.snapshots
-    place = f"{source.account}/{source.region}/{source.instance}"
+    place = f"{source.account}/{source.region}/{source.type}/{name}"
     return Use(place, borrows, borrows or SnapshotKind.SHARED in source.snapshots)
 
 

@@ -65,10 +65,14 @@ class Silence:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What one look at something that takes time saw. `status` is shown to whoever watches."""
+    """What one look at something that takes time saw. `status` is shown to whoever watches.
+
+    `again` says that the look itself did a piece of the work, and that the next piece can be done at once.
+    """
 
     done: bool
     status: str
+    again: bool = False
 
 
 class Durable(Protocol):
@@ -233,4 +237,4 @@ async def poll(
         rest = left - (clock.monotonic() - began)
         if rest <= 0:
             raise RestorecheckError(f"{wait.why}; last seen: {seen.status}", kind="deadline")
-        await nap(min(wait.every.total_seconds(), rest))
+        await nap(0.0 if seen.again else min(wait.every.total_seconds(), rest))

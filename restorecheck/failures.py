@@ -37,7 +37,7 @@ KINDS: dict[str, Kind] = {
     "stale": _broken("the newest recovery point is older than the rpo", "find out why no newer backup was made"),
     "no-recovery-point": _broken(
         "there is no recovery point to restore",
-        "check the instance name, the region and `snapshots`; Aurora clusters keep theirs in another list",
+        "check the names in [source] and the region; clusters and instances keep their snapshots in different lists",
     ),
     "incompatible-restore": _broken(
         "AWS could not restore this snapshot", "restore an older recovery point by hand, today"
@@ -66,6 +66,22 @@ KINDS: dict[str, Kind] = {
         "is it lost, or is the name in the check wrong?",
     ),
     "no-answer": _broken("the query answered nothing where a value was meant", "is the table empty in the backup?"),
+    "empty-backup": _broken(
+        "nothing was current in the backup at that time", "was everything deleted, or is the prefix wrong?"
+    ),
+    "objects-differ": _broken(
+        "what was restored is not what the backup holds", "read the finding; restore these objects by hand"
+    ),
+    "object-damaged": _broken(
+        "the bytes of an object do not match its checksum", "restore an older version of these objects, today"
+    ),
+    "dump-damaged": _broken(
+        "the dump is cut off, or is not a dump that can be read", "restore an older dump by hand, today"
+    ),
+    "dump-errors": _broken(
+        "restoring the dump met errors in what it holds", "read the finding; restore an older dump by hand"
+    ),
+    "wrong-database": _broken("this is the backup of another database", "find out what writes it"),
     # --- we could not tell
     "quota": _unproven("an AWS quota is used up", "raise the quota, or run fewer checks at once"),
     "capacity": _unproven("AWS has no capacity for this instance class now", "allow another class or another zone"),
@@ -93,6 +109,24 @@ KINDS: dict[str, Kind] = {
     ),
     "snapshot-state": _unproven("a snapshot was in the wrong state or vanished while we used it", "run again"),
     "copy-failed": _unproven("AWS could not copy the snapshot", "look at the snapshot's events; run again"),
+    "object-archived": _unproven(
+        "objects are in an archive and must be retrieved before anybody can read them",
+        "retrieve them with RestoreObject, or leave them out by the prefix",
+    ),
+    "object-sealed": _unproven(
+        "objects are encrypted under keys that only their owner holds (SSE-C)",
+        "nobody but the owner of the keys can prove them",
+    ),
+    "environment": _unproven(
+        "what is installed here cannot restore this dump", "install what the message names, or name its directory"
+    ),
+    "empty-database": _unproven(
+        "a database that was asked holds no table at all", "is `database` the right one? the finding lists them"
+    ),
+    "limit": _unproven("the backup is larger than the check allows", "raise the limit, or restore a sample"),
+    "scratch-full": _unproven(
+        "there is not enough room on this machine's disk", "give the state directory more room, or set a limit"
+    ),
     "interfered": _unproven("somebody else stopped, changed or deleted our scratch database", "find out who"),
     "taken": _unproven(
         "the name of this run is taken by something that is not this run's",
@@ -136,7 +170,11 @@ AWS_ERRORS: dict[str, str] = {
     "SharedSnapshotQuotaExceeded": "quota",
     "TenantDatabaseQuotaExceeded": "quota",
     "DBInstanceAutomatedBackupQuotaExceeded": "quota",
+    "DBClusterQuotaExceededFault": "quota",
+    "DBClusterRoleQuotaExceeded": "quota",
     # capacity
+    "InsufficientDBClusterCapacityFault": "capacity",
+    "InsufficientStorageClusterCapacity": "capacity",
     "InsufficientDBInstanceCapacity": "capacity",
     "ProvisionedIopsNotAvailableInAZFault": "capacity",
     # keys
@@ -149,6 +187,7 @@ AWS_ERRORS: dict[str, str] = {
     "OptionGroupNotFoundFault": "placement",
     "InvalidDBSecurityGroupState": "placement",
     "InvalidSubnet": "placement",
+    "DBClusterParameterGroupNotFound": "placement",
     "InvalidVPCNetworkStateFault": "placement",
     "VpcEncryptionControlViolationException": "placement",
     "NetworkTypeNotSupported": "placement",
@@ -171,6 +210,10 @@ AWS_ERRORS: dict[str, str] = {
     "DBSnapshotNotFound": "snapshot-state",
     "DBClusterSnapshotNotFoundFault": "snapshot-state",
     "InvalidDBSnapshotState": "snapshot-state",
+    "InvalidDBClusterSnapshotStateFault": "snapshot-state",
+    "DBClusterAlreadyExistsFault": "taken",
+    "DBClusterSnapshotAlreadyExistsFault": "taken",
+    "DBClusterNotFoundFault": "interfered",
     "DBSnapshotAlreadyExists": "taken",
     "DBInstanceAlreadyExists": "taken",
     "DBInstanceNotFound": "interfered",
@@ -198,6 +241,29 @@ AWS_ERRORS: dict[str, str] = {
     "InternalError": "aws-unavailable",
     "InternalServerError": "aws-unavailable",
     "ServiceUnavailable": "aws-unavailable",
+    # S3
+    "NoSuchBucket": "placement",  # of a source bucket: `no-recovery-point`
+    "NoSuchKey": "snapshot-state",
+    "NoSuchVersion": "snapshot-state",
+    "PreconditionFailed": "snapshot-state",
+    "NoSuchUpload": "interfered",
+    "InvalidObjectState": "object-archived",
+    "ObjectNotInActiveTierError": "object-archived",
+    "AllAccessDisabled": "permission",
+    "KMS.DisabledException": "key-unusable",
+    "KMS.KMSInvalidStateException": "key-unusable",
+    "KMS.NotFoundException": "key-unusable",
+    "PermanentRedirect": "settings",
+    "AuthorizationHeaderMalformed": "settings",
+    "IllegalLocationConstraintException": "settings",
+    "InvalidArgument": "settings",
+    "InvalidRequest": "settings",
+    "InvalidBucketName": "settings",
+    "EntityTooLarge": "settings",
+    "SlowDown": "throttled",
+    "RequestTimeout": "aws-unavailable",
+    "RequestTimeTooSkewed": "credentials",
+    "BadDigest": "aws-unavailable",  # what we sent was not what arrived
 }
 """Wire code of an AWS error → failure kind. A code that is not here is `unknown-answer`."""
 

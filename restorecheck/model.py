@@ -38,6 +38,8 @@ class SnapshotKind(StrEnum):
     MANUAL = "manual"
     SHARED = "shared"  # already shared with the scratch account: nothing is done in the source account
     AWSBACKUP = "awsbackup"
+    VERSIONS = "versions"  # of the objects in a bucket, as they were current at a time
+    DUMP = "dump"  # an object, or several, that a dump program wrote
 
 
 OBJECTIVES = ("rpo", "rto")
@@ -76,6 +78,18 @@ class Expectation:
 
 
 @dataclass(frozen=True, slots=True)
+class FileView:
+    """Restored objects as one relation of a query: SQL sees the name, never a path."""
+
+    name: str
+    pattern: str  # of keys below the source's prefix; `*` stops at `/`, `**` does not
+    columns: tuple[
+        tuple[str, str], ...
+    ] = ()  # name and type of each column, for CSV: guessing passes what is malformed
+    may_be_empty: bool = False  # no row, or no file at all, is fine
+
+
+@dataclass(frozen=True, slots=True)
 class Assertion:
     """One read query with its expectation."""
 
@@ -87,6 +101,7 @@ class Assertion:
     database: str | None = None  # None: the source's database
     description: str = ""
     runbook: str = ""
+    files: tuple[FileView, ...] = ()  # sources of objects only
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,17 +120,94 @@ class RdsSource:
 
 
 @dataclass(frozen=True, slots=True)
+class AuroraSource:
+    """Where the recovery points of one Aurora cluster are, and which of them to take."""
+
+    account: str
+    region: str
+    cluster: str
+    database: str | None = None  # None: every assertion names its own
+    pick: Literal["latest", "oldest", "random"] = "latest"
+    within: timedelta | None = None
+    snapshots: tuple[SnapshotKind, ...] = (SnapshotKind.AUTOMATED, SnapshotKind.MANUAL)
+    share_key: str | None = None
+    copies: bool = False  # copy into the scratch account first, instead of restoring from the share itself
+    type: Literal["aurora"] = "aurora"
+
+
+@dataclass(frozen=True, slots=True)
+class Portion:
+    """How many of the objects: so many, such a share of them (0 to 1), or, if neither is said, all."""
+
+    count: int | None = None
+    share: float | None = None
+
+    @property
+    def all(self) -> bool:
+        """Whether none is left out."""
+        return self.count is None and self.share is None
+
+
+@dataclass(frozen=True, slots=True)
+class S3ObjectsSource:
+    """Objects of a versioned bucket below a prefix, as they were current at a time."""
+
+    account: str
+    region: str
+    bucket: str
+    prefix: str = ""
+    at: datetime | timedelta | None = None  # a fixed time, or an age; None: the time of the run
+    restore: Portion = Portion()  # which of the objects are restored; picked by the run id
+    read: Portion = Portion(count=1000)  # which of the restored objects are read to their end
+    transfer: Literal["copy", "stream"] = "copy"  # by the scratch role inside S3, or through us: read there, write here
+    at_once: int = 32  # requests in flight
+    most_objects: int | None = None  # a run that would restore more ends as unproven, before it writes anything
+    most_bytes: int | None = None
+    type: Literal["s3-objects"] = "s3-objects"
+
+
+@dataclass(frozen=True, slots=True)
+class S3DumpSource:
+    """Dumps of a database in a versioned bucket."""
+
+    account: str
+    region: str
+    bucket: str
+    object: str  # pattern of the keys of all dumps of this database: `*` stops at `/`
+    database: str  # the database that was dumped, and that is asked
+    form: Literal["file", "directory", "parts"] = "file"  # directory: `object` names its toc.dat; parts: as split
+    engine: Literal["postgresql", "mysql"] = "postgresql"
+    at: datetime | timedelta | None = None  # as of S3ObjectsSource
+    checksum: str | None = None  # suffix of the key of an object that holds the dump's SHA-256, such as ".sha256"
+    decrypt: tuple[str, ...] = ()  # a command that reads the object and writes the dump
+    jobs: int | None = None  # of pg_restore; None: as many as there are cores
+    roles: tuple[str, ...] = ()  # roles that the dump speaks of, made before it is restored
+    server: str | None = None  # restore into this one: a URL without a password; None: into one that we start
+    most_bytes: int | None = None  # of the dump
+    type: Literal["s3-dump"] = "s3-dump"
+
+
+AnySource = RdsSource | AuroraSource | S3ObjectsSource | S3DumpSource
+
+
+@dataclass(frozen=True, slots=True)
 class Placement:
-    """Where scratch is put: nothing of it may be a default, and nothing of it public."""
+    """Where scratch is put: nothing of it may be a default, and nothing of it public.
+
+    What a kind of source has no use for is empty.
+    """
 
     account: str  # the scratch account's id
     region: str
-    subnet_group: str
-    security_groups: tuple[str, ...]
-    key: str  # KMS key of the scratch account
-    instance_class: str
+    subnet_group: str = ""
+    security_groups: tuple[str, ...] = ()
+    key: str = ""  # KMS key of the scratch account
+    instance_class: str = ""
     parameter_group: str | None = None
     option_group: str | None = None
+    cluster_parameter_group: str | None = None  # clusters only
+    capacity: tuple[float, float] | None = None  # least and most ACU of a cluster whose class is db.serverless
+    bucket: str = ""  # for restored objects
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +229,7 @@ class Check:
     """One declared check with every reference resolved: what a run needs to know, and no secret."""
 
     name: str
-    source: RdsSource
+    source: AnySource
     placement: Placement
     limits: Limits
     assertions: tuple[Assertion, ...]
@@ -195,6 +287,27 @@ class RecoveryPoint:
     size_gib: int = 0
     iops: int | None = None
     storage_type: str | None = None
+    objects: int = 0  # S3: how many were current; of a dump: of how many it consists
+    bytes: int = 0
+    fingerprint: str = ""  # S3: SHA-256 over key, version, size and ETag of all of them, in order of their keys
+    sample: str = ""  # S3: hex; the objects whose hash is at most this are restored; empty: all
+    picked: int = 0  # S3: how many objects are restored
+    picked_bytes: int = 0
+    remarks: tuple[str, ...] = ()  # what the reader of a proof must know of how this point was found
+    parts: tuple[ObjectVersion, ...] = ()  # dumps: the objects that it consists of
+    history: tuple[int, ...] = ()  # dumps: sizes in bytes of those before it, the newest first
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectVersion:
+    """One version of one object, as a listing shows it."""
+
+    key: str
+    version: str  # "null" if it was written while versioning was off or suspended
+    size: int
+    etag: str
+    modified: datetime
+    storage_class: str = "STANDARD"
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,12 +326,32 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
+class Observation:
+    """What a source found, unasked, in what was restored. It can keep a run from being green, never make it so."""
+
+    name: str
+    expected: str
+    observed: str
+    kind: str = ""  # a failure kind; empty: it is as it should be
+    message: str = ""  # what is wrong, in plain words
+    warning: bool = False  # worth telling, and no more
+    seconds: float = 0.0
+    value: str | None = None
+
+
+OBSERVATIONS = ("databases", "objects", "read", "dump-checksum", "dump-size", "dump-restored", "dump-complete")
+"""Names of observations; no assertion may be called so."""
+
+
+@dataclass(frozen=True, slots=True)
 class Answers:
     """All answers of a run, and what was true of the server that gave them."""
 
     answers: tuple[Answer, ...]
     asked_at: datetime
     server_version: str = ""
+    observations: tuple[Observation, ...] = ()
+    proven: tuple[str, ...] = ()  # how far the proof goes, in plain words; also what it does not show
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,6 +367,7 @@ class Finding:
     seconds: float = 0.0
     runbook: str = ""
     value: str | None = None  # the number that was measured, as a decimal; None: none, or several
+    by: Literal["check", "source"] = "check"  # who wanted to know: an assertion or objective, or the source itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,6 +422,7 @@ class Report:
     restore_seconds: float | None = None  # from the first call that makes something to the first answered query
     refused: bool = False  # the fence refused something: exit code 4
     notes: tuple[str, ...] = field(default=())
+    proven: tuple[str, ...] = ()  # how far the proof goes
 
 
 # --- what the service keeps of runs that are not over ---------------------------------------------------------

@@ -66,6 +66,7 @@ async def verify(durable: Durable, ports: Ports) -> Report:
 
     source = ports.source(plan)
     point: RecoveryPoint | None = None
+    answers: Answers | None = None
     findings: tuple[Finding, ...] = ()
     failure: Failure | None = None
     poll, by = plan.check.limits.poll, plan.now + plan.check.limits.run
@@ -87,6 +88,8 @@ async def verify(durable: Durable, ports: Ports) -> Report:
     leaked, unseen = await _leftovers(durable, source)
 
     report = _concluded(durable, plan, point, findings, failure, lost=lost, leaked=leaked, unseen=unseen)
+    if answers is not None:
+        report = replace(report, proven=answers.proven)
     return await _recorded(durable, ports, report)
 
 
@@ -196,10 +199,11 @@ def _concluded(
 
 
 def _restore_seconds(durable: Durable) -> float | None:
-    """Return the time from the first call that made something to the first answered query, if there was one."""
-    ends: dict[str, datetime] = {p.name: p.ended for p in durable.phases}
-    answered = next((p.ended for p in durable.phases if p.name == "open" + WAIT), None)
-    found = ends.get("find")
-    if answered is None or found is None or "examine" not in ends:  # `open: wait` is recorded also when it failed
-        return None
-    return (answered - found).total_seconds()
+    """Return the time from the first call that made something to the end of the last leg there, if it was reached."""
+    ends: dict[str, datetime] = {}
+    last: datetime | None = None
+    for phase in durable.phases:
+        if phase.name == "examine" and last is not None:
+            return (last - ends["find"]).total_seconds()
+        ends[phase.name] = last = phase.ended
+    return None

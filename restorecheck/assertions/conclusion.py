@@ -1,7 +1,7 @@
 """From answers to findings, from findings to the verdict, and the two objectives of a check.
 
 A verdict is green only if something was asked (or the check says that restoring is all), something passed, and nothing
-failed or stayed unanswered. `broken` outranks `unproven`: what is known about a backup is not hidden by what is not.
+failed or stayed unanswered. What a source observes unasked can only keep it from being green. `broken` outranks `unproven`: what is known about a backup is not hidden by what is not.
 """
 
 from __future__ import annotations
@@ -12,21 +12,32 @@ from decimal import Decimal
 from restorecheck.assertions import words
 from restorecheck.assertions.judgement import judge
 from restorecheck.failures import KINDS, kind
-from restorecheck.model import OBJECTIVES, Answer, Answers, Check, Failure, Finding, Outcome, RecoveryPoint, Verdict
+from restorecheck.model import (
+    OBJECTIVES,
+    Answer,
+    Answers,
+    Check,
+    Failure,
+    Finding,
+    Observation,
+    Outcome,
+    RecoveryPoint,
+    Verdict,
+)
 
 PHASE = "judge"
 """The phase that a failure names when the run itself went well."""
 
 
 def judge_all(check: Check, answers: Answers, point: RecoveryPoint, salt: str) -> tuple[Finding, ...]:
-    """Return one finding for every declared assertion, in order, whatever came back.
+    """Return one finding for every declared assertion, in order, whatever came back; then what the source observed.
 
     `salt` is the one that the digests in the answers were made with.
     """
     by_name: dict[str, list[Answer]] = {}
     for answer in answers.answers:
         by_name.setdefault(answer.name, []).append(answer)
-    return tuple(
+    asked = [
         judge(
             assertion,
             _the_one(by_name.get(assertion.name, []), assertion.name),
@@ -35,6 +46,26 @@ def judge_all(check: Check, answers: Answers, point: RecoveryPoint, salt: str) -
             salt=salt,
         )
         for assertion in check.assertions
+    ]
+    return (*asked, *(_observed(observation, check.runbook) for observation in answers.observations))
+
+
+def _observed(seen: Observation, runbook: str) -> Finding:
+    """Return the finding of an observation: the verdict of its kind says whether the backup is to blame."""
+    outcome = Outcome.PASS
+    if seen.kind or seen.warning:
+        outcome = Outcome.FAIL if kind(seen.kind).verdict is Verdict.BROKEN else Outcome.ERROR
+    return Finding(
+        name=seen.name,
+        outcome=Outcome.WARN if seen.warning else outcome,
+        expected=seen.expected,
+        observed=seen.observed,
+        message=seen.message,
+        kind=seen.kind,
+        seconds=seen.seconds,
+        runbook=runbook,
+        value=seen.value,
+        by="source",
     )
 
 
@@ -113,7 +144,7 @@ def verdict(findings: Iterable[Finding], *, restores: bool) -> tuple[Verdict, Fa
     if open_:
         name = open_[0].kind if open_[0].kind in KINDS else "unknown-answer"
         return Verdict.UNPROVEN, Failure(name, PHASE, _told(open_), kind(name).hint)
-    asked = [f for f in judged if f.name not in OBJECTIVES]
+    asked = [f for f in judged if f.name not in OBJECTIVES and f.by == "check"]
     if any(f.outcome is Outcome.PASS for f in asked) or (restores and not asked):
         return Verdict.PASSED, None
     if not asked:

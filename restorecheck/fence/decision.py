@@ -28,8 +28,9 @@ CLOCK_SKEW = timedelta(minutes=5)
 BEING_MADE = frozenset({"creating", "copying", "pending"})
 """Statuses in which AWS leaves the creation time out, because there is none yet."""
 
-ResourceKind = Literal["db", "snapshot", "cluster-snapshot"]
-"""As ARNs name them. The table has no call that changes a cluster snapshot: it is only ever judged."""
+ResourceKind = Literal["db", "cluster", "snapshot", "cluster-snapshot", "objects"]
+"""As ARNs of RDS name them. `objects` are all below one prefix of the scratch bucket; their name is `bucket/prefix`, and
+what is known of them is what their lease says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,18 +49,26 @@ class Permit:
     partition: str = "aws"
     borrowed: str = ""  # a manual snapshot of the source's owner, which this run may share and unshare, nothing else
     instance: str = ""  # the instance whose backups are tested
+    cluster: str = ""  # the cluster whose backups are tested
+    bucket: str = ""  # the scratch account's bucket
+    source_bucket: str = ""  # the bucket whose versions are tested
 
     def arn(self, kind: ResourceKind, account: str, name: str) -> str:
         """Return the ARN that a resource of this name has or will have."""
+        if kind == "objects":
+            return f"arn:{self.partition}:s3:::{name}"
         return f"arn:{self.partition}:rds:{self.region}:{account}:{kind}:{name}"
 
     def tags(self, kind: ResourceKind, account: str) -> list[dict[str, str]]:
         """Return the tags that a resource of this run must carry from the moment it exists."""
+        name = scratch_name(self.run_id)
+        if kind == "objects":
+            name = f"{self.bucket}/{name}"
         return [
             {"Key": TAG_MANAGED, "Value": "true"},
             {"Key": TAG_RUN, "Value": self.run_id},
             {"Key": TAG_CHECK, "Value": self.check},
-            {"Key": TAG_RESOURCE, "Value": self.arn(kind, account, scratch_name(self.run_id))},
+            {"Key": TAG_RESOURCE, "Value": self.arn(kind, account, name)},
             {"Key": TAG_EXPIRES, "Value": self.expires.astimezone(UTC).isoformat(timespec="seconds")},
         ]
 
@@ -102,7 +111,7 @@ def why_not(target: Target, permit: Permit) -> str | None:
         _why_not_account(target, permit)
         or _why_not_identity(target, permit)
         or _why_not_age(target, permit)
-        or (_why_not_instance(target) if target.kind == "db" else _why_not_snapshot(target))
+        or _why_not_kind(target, permit)
     )
 
 
@@ -126,7 +135,10 @@ def _why_not_account(target: Target, permit: Permit) -> str | None:
 
 
 def _why_not_identity(target: Target, permit: Permit) -> str | None:
-    if not target.name.startswith(PREFIX):
+    bucket, _, name = target.name.rpartition("/")  # only `objects` have a bucket in their name
+    if bucket != (permit.bucket if target.kind == "objects" else ""):
+        return f"it is in the bucket {bucket!r}, not in the scratch bucket of this permit"
+    if not name.startswith(PREFIX):
         return f"its name does not begin with {PREFIX}"
     if target.tags is None:
         return "its tags are not known"
@@ -137,7 +149,7 @@ def _why_not_identity(target: Target, permit: Permit) -> str | None:
     if target.tags.get(TAG_RESOURCE) != target.arn:
         return f"its tag {TAG_RESOURCE} does not name it: the tags were copied from something else"
     run = target.tags.get(TAG_RUN, "")
-    if target.name != scratch_name(run):
+    if name != scratch_name(run):
         return "its name is not the one that its run gives"
     if permit.run_id and run != permit.run_id:
         return f"it belongs to the run {run}, not to {permit.run_id}"
@@ -160,6 +172,14 @@ def _why_not_age(target: Target, permit: Permit) -> str | None:
     if target.created < began - CLOCK_SKEW:
         return "it is older than the run"
     return None
+
+
+def _why_not_kind(target: Target, permit: Permit) -> str | None:
+    if target.kind == "db":
+        return _why_not_instance(target)
+    if target.kind == "objects":
+        return None if permit.bucket else "the permit is for no bucket"
+    return _why_not_snapshot(target)
 
 
 def _why_not_instance(target: Target) -> str | None:

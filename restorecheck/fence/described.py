@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from restorecheck.fence.decision import Target
+from restorecheck.fence.object_parameters import tags_of
 
 
 def _tags(described: Mapping[str, Any]) -> dict[str, str] | None:
@@ -42,4 +43,20 @@ def target_of_snapshot(described: Mapping[str, Any], account: str) -> Target:
         created=described.get("SnapshotCreateTime"),
         snapshot_type=described.get("SnapshotType"),
         instance=described.get("DBInstanceIdentifier"),
+    )
+
+
+def target_of_objects(lease: Mapping[str, Any], account: str, name: str, partition: str) -> Target:
+    """Return what the fence needs to know of all below a prefix, in a HeadObject answer for its lease.
+
+    S3 names no ARN: that the lease was written for this very place, its own tag says.
+    """
+    return Target(
+        kind="objects",
+        account=account,
+        name=name,
+        arn=f"arn:{partition}:s3:::{name}",
+        tags=tags_of(lease.get("Metadata") or {}),
+        status="available",
+        created=lease.get("LastModified"),
     )

@@ -26,6 +26,8 @@ import botocore.serialize
 
 from restorecheck.errors import PlannedError, RefusedError, SourceError
 from restorecheck.fence.decision import Permit, ResourceKind, Target, why_not, why_not_place, why_not_share
+from restorecheck.fence.object_parameters import ALLOWED as OBJECT_WRITES
+from restorecheck.fence.object_parameters import why_not_object
 from restorecheck.fence.parameters import target_of, why_not_create, why_not_params
 from restorecheck.fence.table import Effect, Role, effect_of
 
@@ -150,9 +152,13 @@ class Guard:
             return "no permit was given: this call may only read"
         if reason := why_not_place(self.role, self.account, region, permit):
             return reason
+        if operation in OBJECT_WRITES and (reason := why_not_object(operation, params, permit)):
+            return reason
+        if effect is Effect.CREATE and operation in OBJECT_WRITES:
+            return None
         if effect is Effect.CREATE:
             return why_not_create(operation, params, self.role, permit)
-        if reason := why_not_params(operation, params, permit):
+        if operation not in OBJECT_WRITES and (reason := why_not_params(operation, params, permit)):
             return reason
         asked = target_of(operation, params)
         if asked is None:

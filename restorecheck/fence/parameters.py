@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from restorecheck.fence import object_parameters
 from restorecheck.fence.decision import Permit, ResourceKind
 from restorecheck.fence.table import Role
 from restorecheck.schedule import scratch_name
@@ -110,6 +111,9 @@ def _why_not_more(operation: str, params: Mapping[str, Any]) -> str | None:
 
 def target_of(operation: str, params: Mapping[str, Any]) -> tuple[ResourceKind, str] | None:
     """Return the kind and name of what a call changes or deletes, or None if it does not say."""
+    if operation in object_parameters.ALLOWED:
+        prefix = object_parameters.prefix_of(operation, params)
+        return ("objects", prefix) if prefix else None
     kind, parameter = TARGETS.get(operation, (None, ""))
     name = params.get(parameter)
     return (kind, name) if kind is not None and isinstance(name, str) and name else None

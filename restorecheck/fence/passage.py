@@ -20,8 +20,9 @@ from restorecheck import __version__
 from restorecheck.errors import RefusedError, SourceError
 from restorecheck.fence.answers import of_client_error, of_no_answer
 from restorecheck.fence.decision import Permit, ResourceKind, Target
-from restorecheck.fence.described import target_of_instance, target_of_snapshot
+from restorecheck.fence.described import target_of_instance, target_of_objects, target_of_snapshot
 from restorecheck.fence.guard import Guard, Mode, PlannedCall
+from restorecheck.fence.object_parameters import LEASE
 from restorecheck.fence.table import TABLE, Role
 
 CONFIG = botocore.config.Config(
@@ -80,6 +81,8 @@ class Passage:
 
     def describe(self, kind: ResourceKind, name: str) -> Target:
         """Describe one resource now, for the guard. Raises AwsError when AWS does not know it."""
+        if kind == "objects":
+            return self._lease(name)
         if kind == "db":
             found = self.call(None, "rds", "DescribeDBInstances", {"DBInstanceIdentifier": name})["DBInstances"]
         elif kind == "snapshot":
@@ -89,3 +92,10 @@ class Passage:
         if len(found) != 1:
             raise SourceError(f"AWS described {len(found)} of {kind} {name}", kind="unknown-answer")
         return (target_of_instance if kind == "db" else target_of_snapshot)(found[0], self.account)
+
+    def _lease(self, name: str) -> Target:
+        """Describe what lies below a prefix of the scratch bucket, by its lease."""
+        bucket, _, prefix = name.partition("/")
+        asked = {"Bucket": bucket, "Key": f"{prefix}/{LEASE}", "ExpectedBucketOwner": self.account}
+        partition = self._session.get_partition_for_region(self.region)
+        return target_of_objects(self.call(None, "s3", "HeadObject", asked), self.account, name, partition)

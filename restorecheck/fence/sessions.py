@@ -90,6 +90,9 @@ class Fence:
         check: str = "",
         borrowed: str = "",
         instance: str = "",
+        cluster: str = "",
+        bucket: str = "",
+        source_bucket: str = "",
     ) -> Permit:
         """Make the permit of one run (or, without a run id, of a sweep). Raises SourceError for an unknown region."""
         try:
@@ -109,6 +112,9 @@ class Fence:
             partition=partition,
             borrowed=borrowed,
             instance=instance,
+            cluster=cluster,
+            bucket=bucket,
+            source_bucket=source_bucket,
         )
 
     def hand(self, role: Role, account: str, region: str, permit: Permit | None = None) -> Hand:

@@ -1,7 +1,8 @@
 """Every AWS operation that restorecheck may ever call, by the role that calls it. What is not here is refused.
 
 The guard enforces this table and the IAM policies are made from it, so a new call begins here. There is no call that
-turns deletion protection off, none that removes tags, none that writes to an instance or cluster of a source account.
+turns deletion protection off, none that removes tags, none that writes to an instance, a cluster or a bucket of a
+source account, none that makes, changes or deletes a bucket.
 """
 
 from __future__ import annotations
@@ -48,6 +49,13 @@ TABLE: dict[Role, dict[str, dict[str, Effect]]] = {
             "ModifyDBSnapshotAttribute": Effect.TOUCH,
             "DeleteDBSnapshot": Effect.DESTROY,
         },
+        "s3": {
+            "GetBucketVersioning": Effect.READ,
+            "GetObject": Effect.READ,
+            "HeadBucket": Effect.READ,
+            "HeadObject": Effect.READ,
+            "ListObjectVersions": Effect.READ,
+        },
     },
     Role.SCRATCH: {
         "sts": {"GetCallerIdentity": Effect.READ},
@@ -70,6 +78,23 @@ TABLE: dict[Role, dict[str, dict[str, Effect]]] = {
             "ModifyDBInstance": Effect.TOUCH,
             "DeleteDBInstance": Effect.DESTROY,
             "DeleteDBSnapshot": Effect.DESTROY,
+        },
+        "s3": {
+            "GetBucketVersioning": Effect.READ,
+            "GetObject": Effect.READ,
+            "GetObjectLockConfiguration": Effect.READ,
+            "HeadBucket": Effect.READ,
+            "HeadObject": Effect.READ,
+            "ListMultipartUploads": Effect.READ,
+            "ListObjectVersions": Effect.READ,
+            "CopyObject": Effect.CREATE,
+            "PutObject": Effect.CREATE,
+            "CreateMultipartUpload": Effect.CREATE,
+            "UploadPart": Effect.CREATE,
+            "UploadPartCopy": Effect.CREATE,
+            "CompleteMultipartUpload": Effect.CREATE,
+            "AbortMultipartUpload": Effect.DESTROY,
+            "DeleteObjects": Effect.DESTROY,
         },
     },
 }
