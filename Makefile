@@ -14,7 +14,7 @@ export COVERAGE_FILE := $(SCRATCH)/coverage/data
 export HYPOTHESIS_STORAGE_DIRECTORY := $(SCRATCH)/hypothesis
 PYTEST := $(BIN)/python -m pytest -o cache_dir="$(SCRATCH)/pytest" -n 3 --dist worksteal
 
-.PHONY: help demo test test-long chaos bench-fleet lint bench lock clean venv
+.PHONY: help demo test test-long chaos bench-fleet bench-s3 bench-dump lint bench lock clean venv
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | awk -F'\t' '{ printf "make %-10s %s\n", $$1, $$2 }'
@@ -41,6 +41,12 @@ chaos: venv ## nights that skip by, 40 checks, the service killed -9 a hundred t
 bench-fleet: venv ## 1,000 checks due at the same minute, at most 40 at once: calls a minute, memory; ends with RESULT {json}. CHECKS=
 	@$(BIN)/python benchmarks/fleet.py
 
+bench-s3: venv ## a bucket at a point in time against s3-pit-restore, rclone and s5cmd on one local S3; ends with RESULT {json}. VERSIONS= RUNS=
+	@$(BIN)/python benchmarks/s3.py
+
+bench-dump: venv ## from a dump object to the first answer, against plain and hand-tuned pg_restore; ends with RESULT {json}. SIZE= RUNS=
+	@$(BIN)/python benchmarks/dump.py
+
 lint: venv ## ruff check, ruff format --check, mypy --strict
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy \
 		|| { echo "0 passed, 1 failed: lint"; exit 1; }
@@ -52,7 +58,7 @@ lock: ## resolve requirements.lock anew, keeping what still fits (UPGRADE=1: tak
 	@command -v $(UV) >/dev/null 2>&1 || { echo "make lock needs uv (any way of installing it will do)" >&2; exit 1; }
 	@$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 		--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
-		$(if $(UPGRADE),--upgrade) --extra demo --extra test pyproject.toml --output-file requirements.lock
+		$(if $(UPGRADE),--upgrade) --extra demo --extra dumps --extra objects --extra test pyproject.toml --output-file requirements.lock
 	@grep -c '==' requirements.lock | sed 's/$$/ packages are locked/'
 
 venv: ## make or refresh .venv from requirements.lock

@@ -1,7 +1,8 @@
 """From answers to findings, from findings to the verdict, and the two objectives of a check.
 
 A verdict is green only if something was asked (or the check says that restoring is all), something passed, and nothing
-failed or stayed unanswered. What a source observes unasked can only keep it from being green. `broken` outranks `unproven`: what is known about a backup is not hidden by what is not.
+failed or stayed unanswered. What a source observes unasked can only keep a verdict from being green, never make it so.
+`broken` outranks `unproven`: what is known about a backup is not hidden by what is not.
 """
 
 from __future__ import annotations

@@ -29,8 +29,8 @@ BEING_MADE = frozenset({"creating", "copying", "pending"})
 """Statuses in which AWS leaves the creation time out, because there is none yet."""
 
 ResourceKind = Literal["db", "cluster", "snapshot", "cluster-snapshot", "objects"]
-"""As ARNs of RDS name them. `objects` are all below one prefix of the scratch bucket; their name is `bucket/prefix`, and
-what is known of them is what their lease says."""
+"""As ARNs of RDS name them. `objects` are all below one prefix of the scratch bucket; their name is `bucket/prefix`,
+and what is known of them is what their lease says."""
 
 
 @dataclass(frozen=True, slots=True)

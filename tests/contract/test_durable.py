@@ -186,6 +186,37 @@ def test_a_wait_ends_at_its_deadline_and_says_what_it_saw(bench: Bench):
     assert seconds == "300"
 
 
+def test_a_wait_whose_look_did_a_piece_of_the_work_goes_on_at_once(bench: Bench):
+    looks: list[int] = []
+
+    def work() -> Look:
+        looks.append(1)
+        return Look(len(looks) == 50, f"{len(looks)} of 50", again=True)
+
+    async def body(durable: Durable) -> str:
+        await durable.step("begin", lambda: None, of=type(None))
+        await durable.until("work", work, timedelta(hours=1), timedelta(minutes=5))
+        return f"{len(looks)} {round(durable.phases[-1].seconds)}"
+
+    assert bench.execute(body) == "50 0"  # fifty naps would have ended it at its deadline
+
+
+def test_a_wait_that_works_ends_at_its_deadline_too(bench: Bench):
+    def work() -> Look:
+        bench.clock.skip(60)
+        return Look(done=False, status="1 of many", again=True)
+
+    async def body(durable: Durable) -> str:
+        await durable.step("begin", lambda: None, of=type(None))
+        try:
+            await durable.until("work", work, timedelta(hours=1), timedelta(minutes=5))
+        except StepFailedError as e:
+            return f"{e.kind}|{e.message}"
+        return "no failure"
+
+    assert bench.execute(body) == "deadline|the time allowed for this ran out; last seen: 1 of many"
+
+
 def test_a_retryable_error_of_a_probe_is_not_yet_and_another_ends_the_wait(bench: Bench):
     errors: list[Any] = [RestorecheckError("slow down", retryable=True), RestorecheckError("no", kind="quota")]
 

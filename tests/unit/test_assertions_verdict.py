@@ -20,6 +20,7 @@ from restorecheck.model import (
     Expectation,
     Finding,
     Limits,
+    Observation,
     Outcome,
     Placement,
     RdsSource,
@@ -73,6 +74,43 @@ def test_a_missing_answer_is_an_error_and_so_are_two_of_one_name():
         ("orphans", Outcome.ERROR, "internal", "several answers came back under this name"),
     ]
     assert verdict(found, restores=False)[0] is Verdict.UNPROVEN
+
+
+GOOD = (Answer("present", rows=1, columns=1, cells=(Cell("number", "1000"),)), Answer("orphans", columns=1))
+
+
+def observed(*seen: Observation, answers: tuple[Answer, ...] = GOOD) -> tuple[Finding, ...]:
+    return judge_all(CHECK, Answers(answers, BACKUP, observations=seen), POINT, "salt")
+
+
+@pytest.mark.parametrize(
+    ("seen", "outcome", "says"),
+    [
+        (Observation("objects", "10", "10"), Outcome.PASS, Verdict.PASSED),
+        (Observation("objects", "10", "9", "objects-differ", "one is missing"), Outcome.FAIL, Verdict.BROKEN),
+        (Observation("databases", "tables", "none", "empty-database", "it is empty"), Outcome.ERROR, Verdict.UNPROVEN),
+        (Observation("read", "10", "0", "a-kind-of-tomorrow", "?"), Outcome.ERROR, Verdict.UNPROVEN),
+        (Observation("dump-size", "9", "4", message="half of it", warning=True), Outcome.WARN, Verdict.PASSED),
+    ],
+)
+def test_what_a_source_observes_follows_the_assertions_and_its_kind_says_whose_fault_it_is(
+    seen: Observation, outcome: Outcome, says: Verdict
+):
+    found = observed(seen)
+    assert [f.name for f in found] == ["present", "orphans", seen.name]
+    assert (found[-1].outcome, found[-1].by, found[-1].message) == (outcome, "source", seen.message)
+    assert found[-1].runbook == CHECK.runbook
+    assert verdict(found, restores=False)[0] is says
+
+
+def test_nothing_that_a_source_observes_makes_a_run_green():
+    """Objects were compared and all are there, but every question only warned: nothing that was asked is proven."""
+    warned = [replace(f, outcome=Outcome.WARN) for f in observed()]
+    good = observed(Observation("objects", "10", "10"))[-1]
+    assert verdict([*warned, good], restores=False)[0] is Verdict.UNPROVEN
+    assert verdict([good], restores=False)[0] is Verdict.UNPROVEN
+    assert verdict([good], restores=True)[0] is Verdict.PASSED
+    assert verdict([replace(good, outcome=Outcome.FAIL)], restores=True)[0] is Verdict.BROKEN
 
 
 def test_ages_are_measured_from_the_point_s_own_time_or_from_the_question():

@@ -98,5 +98,7 @@ class Objects(Protocol):
         """Copy versions. What is not wanted any more (the iterator is closed) is let go, and its uploads aborted."""
 
     def relay(self, source: Objects, jobs: Iterable[Copy], at_once: int) -> Iterator[Seen]:
-        """Read by `source` and write by this role, through this process, in bounded memory: for buckets that this
-        role may not read. `digests` has the SHA-256 of what passed."""
+        """Read by `source` and write by this role, in bounded memory, from buckets that this role may not read.
+
+        `digests` of a result has the SHA-256 of what passed.
+        """
