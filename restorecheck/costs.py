@@ -48,7 +48,7 @@ class Holding:
 
     instance_class: str
     instances: int = 1
-    storage_gib: int | None  # of each instance
+    storage_gib: int | None  # of each instance; 0: it has none of its own, as in a cluster
     copies: int  # of the snapshot
     copy_gib: int | None  # of each; the full size is the upper bound, because AWS may store less
 
@@ -69,14 +69,13 @@ def estimate(holding: Holding, prices: PriceList | None, hours: Decimal) -> Cost
     """Return what it costs to hold this: for an hour, at least, and for so many hours."""
     instance = prices.instance_hour.get(holding.instance_class) if prices else None
     storage = prices.storage_gib_month if prices else None
+    stored = holding.instances if holding.storage_gib != 0 else 0  # instances with storage
     snapshot = prices.snapshot_gib_month if prices else None
-    instances = _sum(
-        _product(holding.instances, instance), _hourly(_product(holding.instances, holding.storage_gib, storage))
-    )
+    instances = _sum(_product(holding.instances, instance), _hourly(_product(stored, holding.storage_gib, storage)))
     copies = _hourly(_product(holding.copies, holding.copy_gib, snapshot))
     needed = (
         (holding.instances, instance, f"prices.instance_hour.{json.dumps(holding.instance_class)}"),
-        (holding.instances, storage, "prices.storage_gib_month"),
+        (stored, storage, "prices.storage_gib_month"),
         (holding.copies, snapshot, "prices.snapshot_gib_month"),
     )
     minimum = None if instances is None else instances * LEAST_MINUTES / 60
@@ -86,7 +85,7 @@ def estimate(holding: Holding, prices: PriceList | None, hours: Decimal) -> Cost
         minimum=minimum,
         total=_sum(minimum if hours * 60 < LEAST_MINUTES else _product(hours, instances), _product(hours, copies)),
         unpriced=tuple(key for count, price, key in needed if count and price is None),
-        unmeasured=None in (holding.instances and holding.storage_gib, holding.copies and holding.copy_gib),
+        unmeasured=None in (stored and holding.storage_gib, holding.copies and holding.copy_gib),
     )
 
 

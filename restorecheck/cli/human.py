@@ -1,4 +1,4 @@
-"""Times as a person reads them on a screen. Pure."""
+"""Times and sizes as a person reads them on a screen. Pure."""
 
 from __future__ import annotations
 
@@ -16,3 +16,13 @@ def duration(seconds: float | None) -> str:
 def moment(at: datetime) -> str:
     """Return a time to the minute, with its zone."""
     return f"{at:%Y-%m-%d %H:%M} UTC"
+
+
+def size(count: int) -> str:
+    """Return a number of bytes in its largest unit: "512 B", "3.1 GiB"."""
+    number, unit = float(count), "B"
+    for larger in ("KiB", "MiB", "GiB", "TiB", "PiB"):
+        if number < 1000:  # 1,000 KiB reads worse than 0.98 MiB
+            break
+        number, unit = number / 1024, larger
+    return f"{count} B" if unit == "B" else f"{number:.3g} {unit}"

@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import asdict
 from datetime import timedelta
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from restorecheck import costs
 from restorecheck.assertions.words import count
-from restorecheck.cli import exits, human
+from restorecheck.cli import exits, holding, human, proofs
+from restorecheck.cli.holding import NOT_PRICED, Held
 from restorecheck.cli.output import emit, errors, out
 from restorecheck.config import load
-from restorecheck.costs import Cost, Holding
 from restorecheck.durable import encode
 from restorecheck.engines.clock import WallClock
 from restorecheck.errors import PlannedError
 from restorecheck.fence import Mode, PlannedCall
-from restorecheck.model import Plan, RecoveryPoint
+from restorecheck.model import (
+    AuroraSource,
+    Check,
+    Placement,
+    Plan,
+    RdsSource,
+    RecoveryPoint,
+    S3DumpSource,
+    S3ObjectsSource,
+)
 from restorecheck.ports import LivePorts
 from restorecheck.schedule import run_id, scratch_name
 from restorecheck.state import make_state
@@ -41,10 +47,8 @@ def plan(check: str, config: Path, *, as_json: bool) -> None:
         for stage in stages:
             _noted(stage.begin)
         calls = ports.fence.planned
-        held = _holding(made, point, calls)
         longest = made.check.limits.examine + sum((stage.at_most for stage in stages), timedelta())
-        hours = Decimal(longest // timedelta(seconds=1)) / 3600
-        cost = costs.estimate(held, loaded.prices, hours)
+        held = holding.held(made, point, calls, loaded.prices, longest)
     if as_json:
         emit(
             "plan",
@@ -52,10 +56,10 @@ def plan(check: str, config: Path, *, as_json: bool) -> None:
             plan=encode(made, Plan),
             recovery_point=encode(point, RecoveryPoint),
             calls=[_plain(call) for call in calls],
-            cost=_plain_cost(cost, held, hours),
+            cost=holding.plain(held) if held else None,
         )
     else:
-        _print(made, point, calls, held, cost)
+        _print(made, point, calls, held)
 
 
 def _noted(begin: Callable[[], None]) -> None:
@@ -72,51 +76,57 @@ def _plain(call: PlannedCall) -> dict[str, Any]:
     }
 
 
-def _holding(made: Plan, point: RecoveryPoint, calls: list[PlannedCall]) -> Holding:
-    size = point.size_gib or None  # 0: AWS left it out
-    copies = sum(call.operation == "CopyDBSnapshot" for call in calls)
-    return Holding(instance_class=made.check.placement.instance_class, storage_gib=size, copies=copies, copy_gib=size)
-
-
-def _plain_cost(cost: Cost, held: Holding, hours: Decimal) -> dict[str, Any]:
-    return {
-        "currency": cost.currency,
-        "per_hour": _plain_number(cost.per_hour),
-        "minimum": _plain_number(cost.minimum),
-        "total": _plain_number(cost.total),
-        "hours": _plain_number(hours),
-        "unpriced": list(cost.unpriced),
-        **asdict(held),
-    }
-
-
-def _plain_number(number: Decimal | None) -> str | None:
-    """As text: a program that reads it as a binary fraction would not have the same amount."""
-    return None if number is None else f"{number:.6f}"
-
-
-def _print(made: Plan, point: RecoveryPoint, calls: list[PlannedCall], held: Holding, cost: Cost) -> None:
-    place, age = made.check.placement, (made.now - point.created).total_seconds()
-    out.print(
-        f"{made.check.name}: would restore {point.id} ({point.kind}, {human.duration(age)} old, "
-        f"{point.engine} {point.engine_version}, {point.size_gib} GiB)\n"
-        f"  as {scratch_name(made.run_id)}\n"
-        f"  in account {place.account}, {place.region}, {place.instance_class}, subnet group {place.subnet_group}\n"
-        f"  and ask {count(len(made.check.assertions), 'question')} of database {made.check.source.database}\n",
-        markup=False,
-        soft_wrap=True,
-    )
+def _print(made: Plan, point: RecoveryPoint, calls: list[PlannedCall], held: Held | None) -> None:
+    for line in (*_what(made, point), ""):
+        out.print(line, markup=False, soft_wrap=True)
     for call in calls:
-        names = [str(v) for k, v in call.params.items() if k.endswith("Identifier")]
-        out.print(
-            f"  {call.account}  {call.service}:{call.operation:<32} {' -> '.join(names)}", markup=False, soft_wrap=True
+        out.print(f"  {call.account}  {call.service}:{call.operation:<32} {_named(call)}", markup=False, soft_wrap=True)
+    cost = holding.sentence(held, point) if held else NOT_PRICED
+    out.print(f"\n{cost}\nnothing was written.", markup=False, soft_wrap=True)
+
+
+def _named(call: PlannedCall) -> str:
+    """Return what a call is about: the names in it, or the object."""
+    if call.service == "s3":
+        return "/".join(str(call.params[part]) for part in ("Bucket", "Key") if part in call.params)
+    return " -> ".join(str(v) for k, v in call.params.items() if k.endswith("Identifier"))
+
+
+def _what(made: Plan, point: RecoveryPoint) -> Iterator[str]:
+    """Yield what would be restored, where, and what would be asked."""
+    check, source, place = made.check, made.check.source, made.check.placement
+    age = human.duration((made.now - point.created).total_seconds())
+    asked = count(len(check.assertions), "question")
+    where = f"in account {place.account}, {place.region}"
+    if isinstance(source, S3ObjectsSource):
+        yield f"{check.name}: would restore {proofs.of_objects(point)},"
+        yield f"  as they were at {human.moment(point.created)} in {point.id}"
+        yield f"  to s3://{place.bucket}/{scratch_name(made.run_id)}/ {where}"
+        yield f"  and ask {asked} of them"
+    elif isinstance(source, S3DumpSource):
+        yield f"{check.name}: would restore {point.id} ({point.kind}, {age} old, {proofs.of_dump(point)})"
+        yield f"  into {source.server or 'a server that is started on this machine, as'} {scratch_name(made.run_id)}"
+        yield f"  and ask {asked} of database {source.database}"
+    else:
+        yield (
+            f"{check.name}: would restore {point.id} ({point.kind}, {age} old, "
+            f"{point.engine} {point.engine_version}, {point.size_gib} GiB)"
         )
-    size = f"{held.storage_gib} GiB" if held.storage_gib else "an unknown amount of storage"
-    extra = f" and {point.iops} provisioned IOPS (not priced)" if point.storage_type in {"io1", "io2"} else ""
-    out.print(
-        f"\nto hold while it runs: one {place.instance_class} with {size}{extra}"
-        f" (billed by the second, ten minutes at least), {held.copies} snapshot copies of up to {size} each:\n"
-        f"  {costs.sentence(cost)}.\nnothing was written.",
-        markup=False,
-        soft_wrap=True,
-    )
+        yield f"  as {scratch_name(made.run_id)}"
+        yield f"  {where}, {_class(place)}, subnet group {place.subnet_group}"
+        yield f"  and ask {asked} of {_databases(check, source)}"
+    for remark in point.remarks:
+        yield f"  note: {remark}"
+
+
+def _class(place: Placement) -> str:
+    if place.capacity is None:
+        return place.instance_class
+    low, high = place.capacity
+    return f"{place.instance_class} of {low:g} to {high:g} ACU"
+
+
+def _databases(check: Check, source: RdsSource | AuroraSource) -> str:
+    named = {assertion.database or source.database for assertion in check.assertions} or {source.database}
+    names = sorted(name for name in named if name)
+    return f"{'database' if len(names) == 1 else 'databases'} {', '.join(names)}" if names else "no database by name"

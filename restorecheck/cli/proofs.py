@@ -10,9 +10,10 @@ from rich.table import Table
 from rich.text import Text
 
 from restorecheck.assertions import PHASE
+from restorecheck.assertions.words import count
 from restorecheck.cli import human
 from restorecheck.failures import kind
-from restorecheck.model import Finding, Outcome, Report, Verdict
+from restorecheck.model import Finding, Outcome, RecoveryPoint, Report, SnapshotKind, Verdict
 
 _COLOURS = {Verdict.PASSED: "green", Verdict.BROKEN: "bold red", Verdict.UNPROVEN: "yellow"}
 _MARKS = {Outcome.PASS: "green", Outcome.FAIL: "bold red", Outcome.WARN: "yellow", Outcome.ERROR: "red"}
@@ -76,18 +77,57 @@ def show(console: Console, report: Report) -> None:
     if report.point:
         point = report.point
         console.print(f"\nrecovery point  {point.id} ({point.kind}), {human.moment(point.created)}", markup=False)
-        console.print(f"                {point.engine} {point.engine_version}, {point.size_gib} GiB", markup=False)
+        console.print(f"                {_holds(point)}", markup=False)
+        for remark in point.remarks:
+            console.print(f"                {remark}", markup=False)
+    for line, text in enumerate(report.proven):
+        console.print(f"{'' if line else 'proven':<15} {text}", markup=False)
     for left in report.leaked:
         console.print(f"LEFT BEHIND     {left.arn} {left.reason}", style="bold red", markup=False)
     for note in report.notes:
         console.print(f"note            {note}", style="yellow", markup=False)
     console.print()
-    console.print(_findings(report.findings))
+    console.print(_findings("assertion", [f for f in report.findings if f.by == "check"]))
+    if seen := [f for f in report.findings if f.by == "source"]:
+        console.print(_findings("seen unasked", seen))
     console.print(_phases(report))
 
 
-def _findings(findings: Sequence[Finding]) -> Table:
-    result = Table("assertion", "outcome", "expected", "observed", "", box=box.SIMPLE_HEAD, show_edge=False)
+def _holds(point: RecoveryPoint) -> str:
+    """Return what a recovery point consists of."""
+    if point.kind is SnapshotKind.VERSIONS:
+        return of_objects(point)
+    if point.kind is SnapshotKind.DUMP:
+        return of_dump(point)
+    return f"{point.engine} {point.engine_version}, {point.size_gib} GiB"
+
+
+def of_objects(point: RecoveryPoint) -> str:
+    """Return how many of how many objects are restored: `12 of 1,200 objects (3.1 GiB of 310 GiB)`."""
+    if (point.picked, point.picked_bytes) == (point.objects, point.bytes):
+        return f"{count(point.objects, 'object')} ({human.size(point.bytes)})"
+    sizes = f"{human.size(point.picked_bytes)} of {human.size(point.bytes)}"
+    return f"{point.picked:,} of {count(point.objects, 'object')} ({sizes})"
+
+
+def of_dump(point: RecoveryPoint) -> str:
+    """Return of what and how much a dump is: `postgres, 1 object, 3.1 GiB`."""
+    what = f"{point.engine} {point.engine_version}".strip()
+    return f"{what}, {count(point.objects, 'object')}, {human.size(point.bytes)}"
+
+
+def proven(console: Console, reports: Sequence[Report]) -> None:
+    """Print, for each green run that says so, how far its proof goes and what it does not show."""
+    for report in reports:
+        if report.verdict is not Verdict.PASSED or not report.proven:
+            continue
+        console.print(f"\n{report.check}: proven:", markup=False)
+        for text in report.proven:
+            console.print(f"  {text}", markup=False, soft_wrap=True)
+
+
+def _findings(title: str, findings: Sequence[Finding]) -> Table:
+    result = Table(title, "outcome", "expected", "observed", "", box=box.SIMPLE_HEAD, show_edge=False)
     for finding in findings:
         outcome = Text(str(finding.outcome), style=_MARKS.get(finding.outcome, ""))
         result.add_row(finding.name, outcome, finding.expected, finding.observed, finding.message)

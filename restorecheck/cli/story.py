@@ -73,6 +73,7 @@ def _finish(reports: list[Report], left: int, seconds: float, *, as_json: bool) 
         emit("demo", code, reports=[encode(r, Report) for r in reports], result=result)
     else:
         out.print(proofs.table(reports))
+        proofs.proven(out, reports)
         proofs.advice(out, reports)
         print(f"RESULT {json.dumps(result)}")
     raise SystemExit(code)

@@ -9,9 +9,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
-from restorecheck.config.resolved import Config, Prices, ScratchAccount, Service, SourceAccount, State
+from restorecheck.config.resolved import Config, Prices, Programs, ScratchAccount, Service, SourceAccount, State
 
-__all__ = ["Config", "Prices", "ScratchAccount", "Service", "SourceAccount", "State", "json_schema", "load"]
+__all__ = ["Config", "Prices", "Programs", "ScratchAccount", "Service", "SourceAccount", "State", "json_schema", "load"]
 
 
 def load(path: Path) -> Config:

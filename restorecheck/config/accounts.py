@@ -11,19 +11,20 @@ from datetime import timedelta
 from types import MappingProxyType
 from typing import Any
 
-from restorecheck.config import names, shape
+from restorecheck.config import names, placements, shape
+from restorecheck.config.complaints import of_account, once
 from restorecheck.config.document import Document
 from restorecheck.config.resolved import ScratchAccount, SourceAccount
 from restorecheck.config.shape import ConfigFile
 from restorecheck.config.table import Path
 from restorecheck.config.values import spoken
-from restorecheck.model import Limits, Placement
+from restorecheck.model import Limits
 
 INSTANCES = 5
 """Scratch instances at once unless the account says otherwise: far below RDS's default quota of 40."""
 
-LEGS = 4
-"""Waits that a teardown may have, each with the whole limit: instance, import, share and export."""
+LEGS = {"rds": 4, "aurora": 5, "s3-objects": 1, "s3-dump": 1}
+"""Waits that a teardown may have, each with the whole limit: instance, (cluster,) import, share and export."""
 
 
 def sources(document: Document[ConfigFile]) -> dict[str, SourceAccount]:
@@ -35,7 +36,7 @@ def sources(document: Document[ConfigFile]) -> dict[str, SourceAccount]:
         regions = _regions(document, at, account.regions or [])
         for region, key in (account.share_key or {}).items():
             place = (*at, "share_key", region)
-            _of_account(document, place, key, account.id, region)
+            of_account(document, place, key, account.id, region)
             if regions and region not in regions:
                 document.wrong(
                     place, f"{region} is not among the account's regions; add it there or leave this key out"
@@ -53,11 +54,11 @@ def scratches(document: Document[ConfigFile]) -> dict[str, ScratchAccount]:
     for name, account in (document.tree.scratch_accounts or {}).items():
         at = ("scratch_accounts", name)
         _same_account(document, at, account)
-        placements = [
-            _placement(document, (*at, "regions", region), placement, account.id, region)
+        places = [
+            placements.of_region(document, (*at, "regions", region), placement, account.id, region)
             for region, placement in (account.regions or {}).items()
         ]
-        if not placements and not document.unclear(*at, "regions"):
+        if account.regions == {} and not document.unclear(*at, "regions"):
             document.wrong((*at, "regions"), f"is empty; add a table [scratch_accounts.{name}.regions.<region>]")
         limits = merged(document, (*at, "limits"), Limits(), account.limits, least_poll=least_poll(document))
         if account.id and account.role:
@@ -65,7 +66,7 @@ def scratches(document: Document[ConfigFile]) -> dict[str, ScratchAccount]:
                 name,
                 account.id,
                 account.role,
-                tuple(placement for placement in placements if placement),
+                tuple(place for place in places if place),
                 limits,
                 (account.limits and account.limits.instances) or INSTANCES,
                 account.external_id,
@@ -75,7 +76,8 @@ def scratches(document: Document[ConfigFile]) -> dict[str, ScratchAccount]:
 
 
 def apart(document: Document[ConfigFile]) -> None:
-    """Complain about account ids that stand twice: on one side, or on both, which puts scratch beside production."""
+    """Complain about accounts and buckets that stand twice: on both sides, that would put scratch into production."""
+    placements.apart(document)
     sides = (("source_accounts", document.tree.source_accounts), ("scratch_accounts", document.tree.scratch_accounts))
     seen: dict[str, tuple[str, str]] = {}
     for side, accounts in sides:
@@ -106,16 +108,24 @@ def vague(document: Document[Any], at: Path) -> bool:
 
 
 def merged(
-    document: Document[Any], at: Path, base: Limits, said: shape.Limits | None, *, least_poll: timedelta
+    document: Document[Any],
+    at: Path,
+    base: Limits,
+    said: shape.Limits | None,
+    *,
+    least_poll: timedelta,
+    legs: int = LEGS["rds"],
 ) -> Limits:
-    """Return `base` with what a table says instead, and complain if the whole does not fit together."""
-    if said is None:
-        return base
-    own = said.model_dump(by_alias=True, exclude_none=True, exclude={"instances"})
+    """Return `base` with what a table says instead, and complain if the whole does not fit together.
+
+    `legs` is of how many waits the teardown consists.
+    """
+    own = said.model_dump(by_alias=True, exclude_none=True, exclude={"instances"}) if said else {}
     limits = replace(base, **own)
     if not vague(document, at):
-        _fitting(document, at, base, limits, own)
-    if said.poll and said.poll < least_poll:
+        _fitting(document, at, limits, own)
+        _lasting(document, at, base, limits, legs)
+    if said and said.poll and said.poll < least_poll:
         document.wrong(
             (*at, "poll"),
             f'is {spoken(said.poll)}, and AWS throttles who asks so often; write "{spoken(least_poll)}" or more',
@@ -123,8 +133,8 @@ def merged(
     return limits
 
 
-def _fitting(document: Document[Any], at: Path, base: Limits, limits: Limits, own: dict[str, timedelta]) -> None:
-    """Complain about limits that contradict each other, unless those that they build on did so already."""
+def _fitting(document: Document[Any], at: Path, limits: Limits, own: dict[str, timedelta]) -> None:
+    """Complain about phases that the whole run leaves no room for."""
     for phase in ("copy", "restore", "open", "examine"):
         if own.get(phase, timedelta()) > limits.run:
             document.wrong(
@@ -132,18 +142,23 @@ def _fitting(document: Document[Any], at: Path, base: Limits, limits: Limits, ow
                 f"is {spoken(own[phase])}, longer than the {spoken(limits.run)} that run allows all phases together; "
                 f'shorten it, or write run = "{spoken(own[phase])}" or more',
             )
-    whole = _with_teardown(limits)
-    if limits.lease <= whole and base.lease > _with_teardown(base):
+
+
+def _lasting(document: Document[Any], at: Path, base: Limits, limits: Limits, legs: int) -> None:
+    """Complain about a lease that ends before its run may, unless the limits that these build on did so already."""
+    whole = _with_teardown(limits, legs)
+    times = f"{legs} times " if legs > 1 else ""
+    if limits.lease <= whole and base.lease > _with_teardown(base, LEGS["rds"]):
         document.wrong(
             (*at, "lease"),
-            f"is {spoken(limits.lease)}, but a run may take {spoken(limits.run)} and then {LEGS} times "
-            f"{spoken(limits.teardown)} to tear down, and the sweep would delete scratch that is in use; "
+            f"is {spoken(limits.lease)}, but a run may take {spoken(limits.run)} and then "
+            f"{times}{spoken(limits.teardown)} to tear down, and the sweep would delete scratch that is in use; "
             f'write lease = "{spoken(_above(whole))}" or more, or shorten run or teardown',
         )
 
 
-def _with_teardown(limits: Limits) -> timedelta:
-    return limits.run + LEGS * limits.teardown
+def _with_teardown(limits: Limits, legs: int) -> timedelta:
+    return limits.run + legs * limits.teardown
 
 
 def _above(length: timedelta) -> timedelta:
@@ -169,43 +184,5 @@ def _same_account(
 def _regions(document: Document[ConfigFile], at: Path, regions: list[str]) -> tuple[str, ...]:
     if not regions and not document.unclear(*at, "regions"):
         document.wrong((*at, "regions"), 'is empty; write for example regions = ["eu-central-1"]')
-    _once(document, (*at, "regions"), regions)
+    once(document, (*at, "regions"), regions)
     return tuple(dict.fromkeys(regions))
-
-
-def _once(document: Document[Any], at: Path, listed: list[str]) -> None:
-    for twice in sorted({entry for entry in listed if listed.count(entry) > 1}):
-        document.wrong(at, f"lists {twice} twice; write it once")
-
-
-def _of_account(document: Document[ConfigFile], at: Path, key: str, account: str | None, region: str) -> None:
-    if account and names.account_of(key) != account:
-        document.wrong(at, f"is a key of account {names.account_of(key)}; write one of account {account}")
-    if names.region_of(key) != region:
-        document.wrong(at, f"is a key of {names.region_of(key)}; write one of {region}")
-
-
-def _placement(
-    document: Document[ConfigFile], at: Path, placement: shape.Placement, account: str | None, region: str
-) -> Placement | None:
-    groups = placement.security_groups
-    if groups == []:
-        document.wrong(
-            (*at, "security_groups"),
-            "is empty, and AWS would take the default one; write the id of a group without a way out",
-        )
-    _once(document, (*at, "security_groups"), groups or [])
-    if placement.key:
-        _of_account(document, (*at, "key"), placement.key, account, region)
-    if not (account and placement.subnet_group and groups and placement.key and placement.instance_class):
-        return None
-    return Placement(
-        account=account,
-        region=region,
-        subnet_group=placement.subnet_group,
-        security_groups=tuple(groups),
-        key=placement.key,
-        instance_class=placement.instance_class,
-        parameter_group=placement.parameter_group,
-        option_group=placement.option_group,
-    )

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from restorecheck.config.values import shown
 
 STATE = r"^(postgres(ql)?://[^/#\s]*/[^/?#@\s]+(\?[^#\s]*)?|(?!.*://).*\S.*)$"
+SERVER = r"^postgres(ql)?://[^:/?#@\s]+@[^/?#@\s]+(/[^/?#@\s]*)?(\?[^#\s]*)?$"
 LISTEN = r"^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+):[0-9]{1,5}$"
 
 _PASSWORD = re.compile(r"(?<=://)([^:@]*):.*@", re.DOTALL)  # to the last @: one in a password should be escaped
@@ -62,6 +63,25 @@ def _why_not_database(url: str) -> str | None:
         return "has a # or @ where none can stand; in a user's name and a password, they are written as %23 and %40"
     name = parts.path.removeprefix("/")
     return "does not name one database" if not name or "/" in name else None
+
+
+def server(text: str) -> str:
+    """Read the address of a server that dumps are restored into: with a user, and never with a password."""
+    said = shown(masked(text))
+    if masked(text) != text or re.match(r"[^:]+://[^@/]*:[^@]*@", text):
+        raise ValueError(
+            f"{said} holds a password; leave it out, and put it into the file that PGPASSFILE names, or into PGPASSWORD"
+        )
+    if not re.match(SERVER, text) or text.endswith("\n"):
+        raise ValueError(
+            f"{said} is not the address of a server; write its scheme, a user and a host, for example "
+            '"postgresql://restorecheck@scratch.example.org:5432/postgres"'
+        )
+    try:
+        _ = urlsplit(text).port
+    except ValueError:
+        raise ValueError(f"{said} has no port that can be; write a number up to {_LARGEST_PORT}") from None
+    return text
 
 
 def listen(text: str) -> str:

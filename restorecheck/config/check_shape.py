@@ -13,21 +13,27 @@ from restorecheck.config import names
 from restorecheck.config.fields import (
     Also,
     Bound,
+    ClusterParameterGroup,
+    ColumnType,
     Database,
     Delay,
     Duration,
     Exact,
     InstanceClass,
+    KeyPattern,
     Moment,
     OptionGroup,
+    OrPattern,
     ParameterGroup,
-    Region,
+    Serverless,
     Text,
     Url,
+    ViewName,
     only_true,
     pattern,
 )
 from restorecheck.config.shape import Limits
+from restorecheck.config.source_shape import Source
 from restorecheck.config.table import Shape
 
 
@@ -63,33 +69,6 @@ class CheckHead(Shape):
     )
 
 
-class Source(Shape):
-    """Where the recovery points are, and which of them to take."""
-
-    required = ("type", "instance", "database")
-
-    type: Literal["rds"] | None = Field(default=None, description="Kind of source.", examples=["rds"])
-    account: Text | None = Field(default=None, description="Name of the source account.", examples=["production"])
-    region: Region | None = Field(default=None, description="Region of the source.", examples=["eu-central-1"])
-    instance: Annotated[str, AfterValidator(names.instance), pattern(names.INSTANCE)] | None = Field(
-        default=None, description="Name of the RDS instance whose backups are tested.", examples=["orders-prod"]
-    )
-    database: Database | None = Field(default=None, description="Database that is asked.", examples=["orders"])
-    pick: Literal["latest", "oldest", "random"] | None = Field(
-        default=None, description="Which recovery point to take.", examples=["latest"]
-    )
-    within: Duration | None = Field(
-        default=None, description="Only recovery points younger than this.", examples=["7d"]
-    )
-    snapshots: (
-        Annotated[
-            list[Literal["automated", "manual", "shared", "awsbackup"]],
-            Also(minItems=1, uniqueItems=True),
-        ]
-        | None
-    ) = Field(default=None, description="Kinds of snapshot that count.", examples=[["automated", "manual"]])
-
-
 class Scratch(Shape):
     """Where this check is restored, where it differs from the defaults and the account."""
 
@@ -102,6 +81,14 @@ class Scratch(Shape):
     )
     option_group: OptionGroup | None = Field(
         default=None, description="Option group of your own.", examples=["restorecheck-options"]
+    )
+    cluster_parameter_group: ClusterParameterGroup | None = Field(
+        default=None,
+        description="DB cluster parameter group of your own, of a cluster.",
+        examples=["restorecheck-aurora-postgresql17"],
+    )
+    capacity: Serverless | None = Field(
+        default=None, description="Least and most ACU of a cluster whose class is db.serverless.", examples=[[0.5, 4]]
     )
     limits: Limits | None = Field(default=None, description="Limits of this check.")
 
@@ -129,6 +116,24 @@ class Expect(Shape):
     )
 
 
+class Files(Shape):
+    """Restored objects that a query sees as one table."""
+
+    required = ("path",)
+
+    path: KeyPattern | None = Field(
+        default=None,
+        description="Pattern of keys below the source's prefix: * stops at /, ** does not.",
+        examples=["exports/orders/*.parquet"],
+    )
+    columns: Annotated[dict[Text, ColumnType], Also(minProperties=1)] | None = Field(
+        default=None,
+        description="Name and DuckDB type of each column of a CSV file, in order.",
+        examples=[{"day": "DATE", "rate": "DOUBLE"}],
+    )
+    empty: bool | None = Field(default=None, description="That no row is in it, or no file, is fine.", examples=[True])
+
+
 class Assert(Shape):
     """One read query with what must hold of its answer."""
 
@@ -146,7 +151,14 @@ class Assert(Shape):
     )
     timeout: Duration | None = Field(default=None, description="How long the query may take.", examples=["5m"])
     database: Database | None = Field(
-        default=None, description="Another database of the same instance.", examples=["billing"]
+        default=None,
+        description="Another database of the same instance, cluster or server.",
+        examples=["billing"],
+    )
+    files: Annotated[dict[ViewName, Annotated[Files, OrPattern()]], Also(minProperties=1)] | None = Field(
+        default=None,
+        description="Restored objects as tables of the query, by the name that it knows them by.",
+        examples=[{"orders": "exports/orders/*.parquet"}],
     )
     description: str | None = Field(
         default=None, description="What this asks, for people.", examples=["Nothing was lost"]

@@ -98,18 +98,19 @@ def _compare(document: Document[S], raw: dict[str, Any], kind: type[S]) -> None:
     document.raw = raw
     found = list(tables(kind, raw))
     shapes = {path: shape for path, shape, _ in found}
+    fitting = {path: shape.fitting(content) for path, shape, content in found}
     try:
         document.tree = kind.model_validate(raw)
     except ValidationError as e:
         for error in e.errors(include_url=False):
             path = tuple(part for part in error["loc"] if part != "[key]")
-            document.complaints.append((path, wording.sentence(error, path, shapes)))
+            document.complaints.append((path, wording.sentence(error, path, shapes, fitting)))
             document.broken.add(_removable(raw, path))
         document.tree = kind.model_validate(_without(raw, document.broken))
     for path, shape, content in found:
         known = shape.keys()
         misspelt = {wording.nearest(word, known) for word in content if word not in known}
-        for key in (key for key in shape.required if key not in content):
+        for key in (key for key in shape.demanded(content) if key not in content):
             document.broken.add((*path, key))
             if key not in misspelt:  # the unknown key says it already
                 document.complaints.append(((*path, key), wording.missing(key, shape)))
@@ -120,6 +121,8 @@ def _removable(raw: dict[str, Any], path: Path) -> Path:
     here: Any = raw
     entry: Path = ()
     for depth, part in enumerate(path, 1):
+        if isinstance(here, str):  # that stands for a table, as the pattern alone does for files
+            break
         entry = path[:depth] if isinstance(here, dict) else entry
         here = here[part]
     return entry

@@ -31,13 +31,13 @@ _WORDS = {
 }
 
 
-def problems(expect: Expect, sql: str | None) -> Iterator[tuple[str, str]]:
+def problems(expect: Expect, sql: str | None, dialect: question.Dialect = "postgres") -> Iterator[tuple[str, str]]:
     """Yield what is wrong with an expectation, each as the key below `expect` (or "") and a sentence."""
     said = [family for family, keys in _FAMILIES.items() if any(getattr(expect, key) is not None for key in keys)]
     if len(said) != 1:
         yield "", _count(said)
     if "bounds" in said:
-        yield from _bounds(expect, sql)
+        yield from _bounds(expect, sql, dialect)
     elif expect.before:
         yield "before", 'has nothing to measure; it belongs to bounds that are durations, for example at_most = "15m"'
     if expect.members is not None:
@@ -65,7 +65,7 @@ def _count(said: list[str]) -> str:
     return "asks for nothing; write one of at_least, at_most, between, equals, set and no_rows"
 
 
-def _bounds(expect: Expect, sql: str | None) -> Iterator[tuple[str, str]]:
+def _bounds(expect: Expect, sql: str | None, dialect: question.Dialect) -> Iterator[tuple[str, str]]:
     pair, single = expect.between, [bound for bound in (expect.at_least, expect.at_most) if bound]
     key = "between" if pair is not None else "at_least" if expect.at_least else "at_most"
     if pair is not None and single:
@@ -78,8 +78,8 @@ def _bounds(expect: Expect, sql: str | None) -> Iterator[tuple[str, str]]:
     if len(bounds) == 2 and (why := _why_not_pair(*bounds)):
         yield key, why
         return
-    yield from _ages(expect, bounds, key, sql)
-    if sql and question.counts(sql):
+    yield from _ages(expect, bounds, key, sql, dialect)
+    if sql and question.counts(sql, dialect):
         yield from _counts(expect, bounds, key)
 
 
@@ -93,14 +93,16 @@ def _why_not_pair(low: Cell, high: Cell) -> str | None:
     return None
 
 
-def _ages(expect: Expect, bounds: list[Cell], key: str, sql: str | None) -> Iterator[tuple[str, str]]:
+def _ages(
+    expect: Expect, bounds: list[Cell], key: str, sql: str | None, dialect: question.Dialect
+) -> Iterator[tuple[str, str]]:
     spans = [bound for bound in bounds if bound.kind == "duration"]
     if expect.before and not spans:
         yield (
             key,
             f'is {_said(bounds[0])}, but before = "{expect.before}" asks for an age; write a duration such as "15m"',
         )
-    if spans and not expect.before and sql and (column := question.time_column(sql)):
+    if spans and not expect.before and sql and (column := question.time_column(sql, dialect)):
         yield (
             "before",
             (

@@ -9,15 +9,19 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, PlainValidator, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, PlainValidator, WithJsonSchema
 
-from restorecheck.config import addresses, names, values
-from restorecheck.model import Cell
+from restorecheck.config import addresses, keys, names, quantities, values
+from restorecheck.model import Cell, Portion
 
 
 def pattern(expression: str) -> WithJsonSchema:
     """Say in the JSON Schema what a text looks like."""
     return WithJsonSchema({"type": "string", "pattern": expression})
+
+
+MOST_AT_ONCE = 256
+"""Of requests or processes: more is a slip of the pen, and S3 slows down who asks so much at once."""
 
 
 class Also:
@@ -28,6 +32,20 @@ class Also:
 
     def __get_pydantic_json_schema__(self, core: Any, handler: Any) -> dict[str, Any]:
         return {**handler(core), **self._more}
+
+
+class OrPattern:
+    """A table of files may be written as its pattern alone."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
+        return BeforeValidator(self._table).__get_pydantic_core_schema__(source, handler)
+
+    def __get_pydantic_json_schema__(self, core: Any, handler: Any) -> dict[str, Any]:
+        return {"anyOf": [{"type": "string", "pattern": keys.PATTERN}, handler(core)]}
+
+    @staticmethod
+    def _table(said: Any) -> Any:
+        return {"path": said} if isinstance(said, str) else said
 
 
 def _some_text(text: str) -> str:
@@ -47,6 +65,13 @@ def deletions(count: int) -> int:
     """Read how much a sweep may delete at once."""
     if count < 1:
         raise ValueError(f"{count} would never let the sweep delete anything; write 1 or more")
+    return count
+
+
+def parallel(count: int) -> int:
+    """Read a number of requests or processes at once."""
+    if not 1 <= count <= MOST_AT_ONCE:
+        raise ValueError(f"{count} at once is too few or too many; write a number from 1 to {MOST_AT_ONCE}")
     return count
 
 
@@ -91,5 +116,46 @@ Listen = Annotated[str, AfterValidator(addresses.listen), pattern(addresses.LIST
 Url = Annotated[str, AfterValidator(names.url), pattern(names.URL)]
 InstanceClass = Annotated[str, AfterValidator(names.instance_class), pattern(names.INSTANCE_CLASS)]
 ParameterGroup = Annotated[str, AfterValidator(names.parameter_group), pattern(names.GROUP)]
+ClusterParameterGroup = Annotated[str, AfterValidator(names.cluster_parameter_group), pattern(names.GROUP)]
 OptionGroup = Annotated[str, AfterValidator(names.option_group), pattern(names.OPTION_GROUP)]
 Database = Annotated[str, AfterValidator(names.database), WithJsonSchema({"type": "string", "minLength": 1})]
+Serverless = Annotated[
+    tuple[float, float],
+    PlainValidator(quantities.capacity),
+    WithJsonSchema(
+        {
+            "type": "array",
+            "items": {"type": "number", "minimum": 0, "maximum": quantities.MOST_ACU, "multipleOf": 0.5},
+            "minItems": 2,
+            "maxItems": 2,
+        }
+    ),
+]
+Bucket = Annotated[str, AfterValidator(keys.bucket), pattern(keys.BUCKET)]
+Prefix = Annotated[str, AfterValidator(keys.prefix), WithJsonSchema({"type": "string", "maxLength": 1024})]
+KeyPattern = Annotated[str, AfterValidator(keys.pattern), pattern(keys.PATTERN)]
+KeySuffix = Annotated[str, AfterValidator(keys.suffix), pattern(keys.SUFFIX)]
+ViewName = Annotated[str, AfterValidator(keys.view), pattern(keys.VIEW)]
+ColumnType = Annotated[str, AfterValidator(keys.column_type), pattern(keys.COLUMN_TYPE)]
+Point = Annotated[
+    datetime | timedelta,
+    PlainValidator(quantities.point),
+    WithJsonSchema({"type": "string", "pattern": quantities.POINT}),
+]
+Size = Annotated[
+    int,
+    PlainValidator(quantities.size),
+    WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1}, {"type": "string", "pattern": quantities.SIZE}]}),
+]
+_SOME = {"type": "integer", "minimum": 1}
+Sample = Annotated[
+    Portion,
+    PlainValidator(quantities.sample),
+    WithJsonSchema({"anyOf": [_SOME, {"type": "string", "pattern": quantities.SHARE}]}),
+]
+Some = Annotated[
+    Portion,
+    PlainValidator(quantities.portion),
+    WithJsonSchema({"anyOf": [_SOME, {"type": "string", "pattern": f"^all$|{quantities.SHARE}"}]}),
+]
+Server = Annotated[str, AfterValidator(addresses.server), pattern(addresses.SERVER)]

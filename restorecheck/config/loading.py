@@ -11,9 +11,11 @@ from types import MappingProxyType
 from restorecheck.config import accounts, checks, service
 from restorecheck.config.check_shape import CheckFile
 from restorecheck.config.document import Document, read
-from restorecheck.config.resolved import Config, Prices, State
+from restorecheck.config.resolved import Config, Prices, Programs, State
 from restorecheck.config.shape import ConfigFile
 from restorecheck.config.shape import Prices as PricesTable
+from restorecheck.config.shape import Programs as ProgramsTable
+from restorecheck.config.world import World
 from restorecheck.errors import ConfigError
 from restorecheck.model import Check
 
@@ -28,7 +30,7 @@ def load(path: Path) -> Config:
     document = read(path, str(path), ConfigFile)
     sources, scratches = accounts.sources(document), accounts.scratches(document)
     accounts.apart(document)
-    world = checks.World(document, sources, scratches)
+    world = World(document, sources, scratches)
     checks.defaults(world)
     state = service.state(document, path)
     directory = _directory(document, path, state)
@@ -37,6 +39,8 @@ def load(path: Path) -> Config:
     resolved = [checks.resolve(file, world) for file in files]
     _apart(files)
     served = service.service(document)
+    programs = _programs(document, path)
+    workplace = _workplace(document, path)
     problems = document.problems() + [problem for file in files for problem in file.problems()]
     if problems:
         raise ConfigError(problems, _HINT)
@@ -50,6 +54,8 @@ def load(path: Path) -> Config:
         ca_bundle=ca_bundle,
         prices=_prices(document.tree.prices),
         service=served,
+        programs=programs,
+        own_workplace=workplace,
     )
 
 
@@ -69,6 +75,31 @@ def _ca_bundle(document: Document[ConfigFile], path: Path) -> Path | None:
             f"{said} holds no certificate; write the name of a PEM file, such as RDS's global-bundle.pem",
         )
     return file
+
+
+def _programs(document: Document[ConfigFile], path: Path) -> Programs:
+    table = document.tree.programs or ProgramsTable()
+    found = {"postgresql": table.postgresql or [], "mysql": table.mysql or []}
+    for key, said in found.items():
+        for index, directory in enumerate(said):
+            if not (path.parent / directory).is_dir():
+                document.wrong(
+                    ("programs", key, index),
+                    f"{directory} is not a directory; write where the programs are, or leave it out",
+                )
+    whole = {key: tuple((path.parent / directory).absolute() for directory in said) for key, said in found.items()}
+    return Programs(**whole)
+
+
+def _workplace(document: Document[ConfigFile], path: Path) -> Path | None:
+    """Return the directory that is said; None: none is. One that is not a directory is said to be wrong."""
+    said = document.tree.workplace
+    if not said:
+        return None
+    directory = (path.parent / said).absolute()
+    if directory.exists() and not directory.is_dir():
+        document.wrong(("workplace",), f"{said} is not a directory; write the name of one, it is made when needed")
+    return directory
 
 
 def _prices(table: PricesTable | None) -> Prices | None:

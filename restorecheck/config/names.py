@@ -22,7 +22,10 @@ KEY = r"^arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/(mrk-[0-9a-f]{32}|[0-9a-f]{
 SECURITY_GROUP = r"^sg-([0-9a-f]{8}|[0-9a-f]{17})$"
 GROUP = r"^(?!default([.:-]|$))[A-Za-z0-9][A-Za-z0-9._ -]{0,254}$"
 OPTION_GROUP = r"^(?!default([.:-]|$))[A-Za-z](-?[A-Za-z0-9])*$"
-INSTANCE_CLASS = r"^db\.[a-z][a-z0-9-]*\.[a-z0-9]+(\.tpc[0-9]\.mem[0-9]x)?$"
+INSTANCE_CLASS = r"^db\.(serverless|[a-z][a-z0-9-]*\.[a-z0-9]+(\.tpc[0-9]\.mem[0-9]x)?)$"
+SERVERLESS = "db.serverless"
+"""The class of an instance whose cluster is scaled: Aurora alone knows it."""
+
 CURRENCY = r"^[A-Z]{3}$"
 INSTANCE = r"^(?=.{1,63}$)[a-z](-?[a-z0-9])*$"
 CHECK = r"^(?=.{1,32}$)[a-z](-?[a-z0-9])*$"
@@ -93,18 +96,27 @@ def assertion_name(text: str) -> str:
     return text
 
 
-def instance(text: str) -> str:
-    """Read the identifier of an RDS instance, as RDS stores it: in lower case."""
-    if text.startswith("arn:"):
-        raise ValueError(f"{shown(text)} is an ARN; write the instance's name alone, the part after the last colon")
-    if not _matches(INSTANCE, text):
-        if text != text.lower() and _matches(INSTANCE, text.lower()):
-            raise ValueError(f'{shown(text)} has capital letters, and RDS stores none; write "{text.lower()}"')
-        raise ValueError(
-            f"{shown(text)} is not the name of an RDS instance; write 1 to 63 letters, digits and single hyphens, "
-            'beginning with a letter, for example "orders-prod"'
-        )
-    return text
+def _stored(what: str, example: str) -> Callable[[str], str]:
+    """Return a reader of the identifiers that RDS stores in lower case."""
+
+    def read(text: str) -> str:
+        if text.startswith("arn:"):
+            raise ValueError(f"{shown(text)} is an ARN; write the {what}'s name alone, the part after the last colon")
+        if not _matches(INSTANCE, text):
+            if text != text.lower() and _matches(INSTANCE, text.lower()):
+                raise ValueError(f'{shown(text)} has capital letters, and RDS stores none; write "{text.lower()}"')
+            article = "an RDS instance" if what == "instance" else "an Aurora cluster"
+            raise ValueError(
+                f"{shown(text)} is not the name of {article}; write 1 to 63 letters, digits and single hyphens, "
+                f'beginning with a letter, for example "{example}"'
+            )
+        return text
+
+    return read
+
+
+instance = _stored("instance", "orders-prod")
+cluster = _stored("cluster", "shop-prod")
 
 
 def database(text: str) -> str:
@@ -154,6 +166,12 @@ parameter_group = _group(
     GROUP,
     "parameter group",
     "restorecheck-postgres17",
+    "name one of your own, or leave the key out: AWS then takes its default",
+)
+cluster_parameter_group = _group(
+    GROUP,
+    "cluster parameter group",
+    "restorecheck-aurora-postgresql17",
     "name one of your own, or leave the key out: AWS then takes its default",
 )
 option_group = _group(

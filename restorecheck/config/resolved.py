@@ -56,6 +56,14 @@ class Prices:
 
 
 @dataclass(frozen=True, slots=True)
+class Programs:
+    """Directories with programs of database servers, beside those on the PATH: absolute, and there."""
+
+    postgresql: tuple[Path, ...] = ()
+    mysql: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class State:
     """Where what must not be forgotten is: a directory of this machine, or a PostgreSQL database for all replicas."""
 
@@ -124,6 +132,14 @@ class Config:
     ca_bundle: Path | None = None  # PEM; None: the certificates of RDS that restorecheck ships
     prices: Prices | None = None
     service: Service = field(default_factory=Service)
+    programs: Programs = field(default_factory=Programs)
+    own_workplace: Path | None = None  # absolute; None: as `workplace` says
+
+    @property
+    def workplace(self) -> Path:
+        """Where dumps, and files that are asked, lie while a run needs them; perhaps not there yet."""
+        beside = self.state.directory or self.path.parent
+        return self.own_workplace or beside / "work"
 
     def check(self, name: str) -> Check:
         """Return the check of this name. Raises RestorecheckError of kind `config`."""

@@ -8,7 +8,8 @@ elsewhere. The shape of a check file is in `check_shape`.
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field
 
@@ -17,6 +18,8 @@ from restorecheck.config.fields import (
     Account,
     AccountName,
     Also,
+    Bucket,
+    ClusterParameterGroup,
     Delay,
     Duration,
     ExternalId,
@@ -28,6 +31,7 @@ from restorecheck.config.fields import (
     Price,
     Region,
     Role,
+    Serverless,
     Share,
     State,
     Text,
@@ -121,7 +125,7 @@ class AccountLimits(Limits):
 class Placement(Shape):
     """Where scratch is put in one region: nothing of it may be a default, and nothing of it public."""
 
-    required = ("subnet_group", "security_groups", "key", "instance_class")
+    required = ("subnet_group", "security_groups", "key", "instance_class")  # if a database may be restored here
 
     subnet_group: Annotated[str, AfterValidator(names.subnet_group), pattern(names.GROUP)] | None = Field(
         default=None, description="DB subnet group of private subnets.", examples=["restorecheck"]
@@ -149,12 +153,33 @@ class Placement(Shape):
     option_group: OptionGroup | None = Field(
         default=None, description="Option group of your own.", examples=["restorecheck-options"]
     )
+    cluster_parameter_group: ClusterParameterGroup | None = Field(
+        default=None,
+        description="DB cluster parameter group of your own, of clusters.",
+        examples=["restorecheck-aurora-postgresql17"],
+    )
+    capacity: Serverless | None = Field(
+        default=None, description="Least and most ACU of clusters, if the class is db.serverless.", examples=[[0.5, 4]]
+    )
+    bucket: Bucket | None = Field(
+        default=None, description="Bucket of the scratch account for restored objects.", examples=["restorecheck-lab"]
+    )
+
+    @classmethod
+    def demanded(cls, content: Mapping[str, Any]) -> tuple[str, ...]:
+        """Return nothing for a region in which only objects are restored."""
+        return () if set(content) == {"bucket"} else cls.required
+
+    @classmethod
+    def outline(cls, schema: dict[str, Any]) -> None:
+        """See Shape.outline."""
+        schema["anyOf"] = [{"required": list(cls.required)}, {"required": ["bucket"], "maxProperties": 1}]
 
 
 class ScratchAccount(Shape):
     """An account in which backups are restored, and where restorecheck may make and delete what is its own."""
 
-    required = ("id", "role", "regions")
+    required = ("id", "role")
 
     id: Account | None = Field(
         default=None, description="The account's 12 digits, in quotes.", examples=["222222222222"]
@@ -168,7 +193,24 @@ class ScratchAccount(Shape):
         default=None, description="External id that the role's trust policy asks for.", examples=["restorecheck-9b27d0"]
     )
     limits: AccountLimits | None = Field(default=None, description="Limits of every run in this account.")
-    regions: dict[Region, Placement] | None = Field(default=None, description="Per region, where scratch is put.")
+    regions: Annotated[dict[Region, Placement], Also(minProperties=1)] | None = Field(
+        default=None, description="Per region, where scratch is put."
+    )
+
+
+class Programs(Shape):
+    """Directories with the programs of database servers, beside those on the PATH."""
+
+    postgresql: list[Text] | None = Field(
+        default=None,
+        description="Directories with pg_restore, initdb and postgres.",
+        examples=[["/usr/lib/postgresql/17/bin"]],
+    )
+    mysql: list[Text] | None = Field(
+        default=None,
+        description="Directories with the server and client of MySQL or MariaDB.",
+        examples=[["/usr/sbin"]],
+    )
 
 
 class Prices(Shape):
@@ -252,6 +294,12 @@ class ConfigFile(Shape):
     )
     defaults: Defaults | None = Field(default=None, description="What a check may leave out.")
     service: Service | None = Field(default=None, description="How `restorecheck serve` works.")
+    workplace: Text | None = Field(
+        default=None,
+        description="Directory of this machine in which dumps, and files that are asked, lie while a run needs them.",
+        examples=["/var/lib/restorecheck/work"],
+    )
+    programs: Programs | None = Field(default=None, description="Where the programs are with which dumps are restored.")
     prices: Prices | None = Field(default=None, description="Prices of AWS, with which plan says what a run costs.")
     source_accounts: dict[AccountName, SourceAccount] | None = Field(
         default=None, description="Accounts with backups, by a name of yours."

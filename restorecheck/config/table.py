@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from typing import Annotated, Any, ClassVar, Union, get_args, get_origin
 
@@ -14,15 +14,14 @@ Path = tuple[str | int, ...]
 """Where something is in a file: keys of tables and indexes of lists."""
 
 
-def _require(schema: dict[str, Any], shape: type[Shape]) -> None:
-    if shape.required:
-        schema["required"] = list(shape.required)
+def _outline(schema: dict[str, Any], shape: type[Shape]) -> None:
+    shape.outline(schema)
 
 
 class Shape(BaseModel):
     """A table of the TOML."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, json_schema_extra=_require)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, json_schema_extra=_outline)
     required: ClassVar[tuple[str, ...]] = ()
 
     @classmethod
@@ -30,6 +29,22 @@ class Shape(BaseModel):
     def keys(cls) -> dict[str, FieldInfo]:
         """Return the fields by the key that they have in the file."""
         return {field.alias or name: field for name, field in cls.model_fields.items()}
+
+    @classmethod
+    def demanded(cls, content: Mapping[str, Any]) -> tuple[str, ...]:  # noqa: ARG003 - for those that differ
+        """Return the keys that a table with this content must have."""
+        return cls.required
+
+    @classmethod
+    def fitting(cls, content: Mapping[str, Any]) -> Sequence[str]:  # noqa: ARG003 - for those that differ
+        """Return the keys that a table with this content may have, as messages list them."""
+        return list(cls.keys())
+
+    @classmethod
+    def outline(cls, schema: dict[str, Any]) -> None:
+        """Say in the JSON Schema of this table which keys it must have."""
+        if cls.required:
+            schema["required"] = list(cls.required)
 
 
 def tables(
@@ -58,6 +73,7 @@ def _inside(annotation: Any) -> tuple[Any, type[Shape] | None]:
         inner = get_args(part)[0] if get_origin(part) is Annotated else part
         container = get_origin(inner)
         last = get_args(inner)[-1] if container in (dict, list) else inner
+        last = get_args(last)[0] if get_origin(last) is Annotated else last
         if isinstance(last, type) and issubclass(last, Shape):
             return container, last
     return None, None

@@ -8,7 +8,7 @@ from __future__ import annotations
 import difflib
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from restorecheck.config.table import Path, Shape
@@ -70,12 +70,14 @@ def missing(name: str, table: type[Shape]) -> str:
     return f"is missing; {_example(name, table)}"
 
 
-def sentence(error: ErrorDetails, path: Path, shapes: Mapping[Path, type[Shape]]) -> str:
-    """Return the house sentence for one error of pydantic."""
+def sentence(
+    error: ErrorDetails, path: Path, shapes: Mapping[Path, type[Shape]], fitting: Mapping[Path, Sequence[str]]
+) -> str:
+    """Return the house sentence for one error of pydantic. `fitting` are the keys that each table may have."""
     kind, given = error["type"], error["input"]
     place, table = _around(path, shapes)
     if kind == "extra_forbidden":
-        return _unknown(str(path[-1]), place, table, shapes)
+        return _unknown(str(path[-1]), place, shapes, fitting[place])
     if kind == "value_error":
         return str(error["ctx"]["error"])
     if kind == "literal_error":
@@ -95,8 +97,7 @@ def _around(path: Path, shapes: Mapping[Path, type[Shape]]) -> tuple[Path, type[
     return place, shapes[place]
 
 
-def _unknown(word: str, place: Path, table: type[Shape], shapes: Mapping[Path, type[Shape]]) -> str:
-    known = list(table.keys())
+def _unknown(word: str, place: Path, shapes: Mapping[Path, type[Shape]], known: Sequence[str]) -> str:
     if not nearest(word, known):
         for other, known_there in (
             (at, shape.keys()) for at, shape in shapes.items()

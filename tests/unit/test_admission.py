@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from workflow.scripted import check
 
 from restorecheck.admission import Use, admit, use_of
-from restorecheck.model import Entry, RunState, SnapshotKind, Trigger
+from restorecheck.model import AuroraSource, Entry, RunState, S3DumpSource, S3ObjectsSource, SnapshotKind, Trigger
 
 NOW = datetime(2026, 11, 21, 3, 0, tzinfo=UTC)
 
@@ -133,4 +133,20 @@ def test_how_a_check_uses_its_source_follows_from_the_snapshots_that_it_takes(sn
     declared = check()
     found = use_of(replace(declared, source=replace(declared.source, snapshots=snapshots)))
     assert (found.borrows, found.counts_on_shares) == use
-    assert found.source == "111111111111/eu-central-1/orders"
+    assert found.source == "111111111111/eu-central-1/rds/orders"
+    cluster = AuroraSource("111111111111", "eu-central-1", "orders", snapshots=snapshots)
+    of_cluster = use_of(replace(declared, source=cluster))
+    assert of_cluster == replace(found, source="111111111111/eu-central-1/aurora/orders")
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        S3ObjectsSource("111111111111", "eu-central-1", "backups"),
+        S3DumpSource("111111111111", "eu-central-1", "backups", "daily/*", "orders"),
+    ],
+)
+def test_a_bucket_that_is_only_read_is_in_nobody_s_way(source):
+    use = use_of(replace(check(), source=source))
+    assert use == Use("111111111111/eu-central-1/s3/backups", borrows=False, counts_on_shares=False)
+    assert begun([entry("w")], [entry("r", owner="me")], uses={"r": use, "w": use}) == ["w"]

@@ -13,13 +13,29 @@ import jsonschema
 import pytest
 
 from restorecheck import config
-from restorecheck.config import Service, State, loading, wording
+from restorecheck.config import Programs, Service, State, loading, wording
 from restorecheck.config.check_shape import CheckFile
 from restorecheck.config.document import Document
 from restorecheck.config.shape import ConfigFile
+from restorecheck.config.source_shape import Source
 from restorecheck.config.table import Shape, _inside
 from restorecheck.errors import ConfigError, RestorecheckError
-from restorecheck.model import Assertion, Cell, Expectation, Limits, Placement, RdsSource, SnapshotKind
+from restorecheck.model import (
+    OBJECTIVES,
+    OBSERVATIONS,
+    Assertion,
+    AuroraSource,
+    Cell,
+    Expectation,
+    FileView,
+    Limits,
+    Placement,
+    Portion,
+    RdsSource,
+    S3DumpSource,
+    S3ObjectsSource,
+    SnapshotKind,
+)
 
 ROOT = Path(__file__).parents[2]
 BAD = Path(__file__).parent / "bad_config"
@@ -32,16 +48,20 @@ STRUCTURAL = {
     "durations",
     "empty-files",
     "endpoint",
+    "files",
     "keys",
     "missing-keys",
     "names",
     "placement",
+    "placements-of-kinds",
     "prices",
     "prices-of-classes",
     "regions",
     "roles",
     "service",
     "service-types",
+    "source-keys",
+    "source-values",
     "state-names-no-database",
     "state-not-escaped",
     "state-not-postgresql",
@@ -79,7 +99,15 @@ def problems(path: str = "config.toml") -> str:
 def test_the_examples_load():
     loaded = config.load(ROOT / "config.example.toml")
 
-    assert [check.name for check in loaded.checks] == ["billing-db", "orders-db", "wiki-db"]
+    assert [check.name for check in loaded.checks] == [
+        "billing-db",
+        "crm-dump",
+        "exports",
+        "orders-db",
+        "shop-cluster",
+        "wiki-db",
+    ]
+    assert loaded.programs == Programs()
     assert loaded.state == State(ROOT / "state", None, ROOT / "state/service.key")
     assert loaded.service == Service()
     assert loaded.endpoint_url is None
@@ -136,6 +164,140 @@ def test_the_example_checks_show_what_can_be_said():
     assert orders.jitter == wiki.jitter == timedelta(minutes=15)
     assert (orders.paused_until, wiki.paused_until) == (None, datetime(2026, 1, 31, 23, tzinfo=UTC))
     assert (wiki.restores, wiki.assertions, wiki.schedule, wiki.rpo) == (True, (), "0 3 * * *", timedelta(hours=26))
+
+
+def test_the_example_of_a_cluster():
+    check = config.load(ROOT / "config.example.toml").check("shop-cluster")
+    assert check.source == AuroraSource(
+        account="111111111111",
+        region="eu-central-1",
+        cluster="shop-prod",
+        share_key="arn:aws:kms:eu-central-1:111111111111:key/1234abcd-12ab-34cd-56ef-1234567890ab",
+    )
+    place = check.placement
+    assert (place.instance_class, place.capacity) == ("db.serverless", (0.5, 4.0))
+    assert (place.cluster_parameter_group, place.parameter_group) == ("restorecheck-aurora-postgresql16", None)
+    assert (place.option_group, place.bucket, place.subnet_group) == (None, "", "restorecheck")
+    assert [assertion.database for assertion in check.assertions] == ["shop", "customers"]
+
+
+def test_the_example_of_objects():
+    check = config.load(ROOT / "config.example.toml").check("exports")
+    assert check.source == S3ObjectsSource(
+        account="111111111111",
+        region="eu-central-1",
+        bucket="shop-exports",
+        prefix="exports/",
+        at=timedelta(hours=1),
+        restore=Portion(share=0.01),
+        read=Portion(count=1000),
+        most_objects=1_000_000,
+        most_bytes=500 * 2**30,
+    )
+    assert check.placement == Placement("222222222222", "eu-central-1", bucket="restorecheck-lab-222222222222")
+    assert [assertion.files for assertion in check.assertions] == [
+        (),
+        (FileView("fx", "fx/*.csv", (("day", "DATE"), ("currency", "VARCHAR"), ("rate", "DOUBLE"))),),
+        (FileView("orders", "orders/*.parquet"), FileView("refunds", "refunds/**.jsonl.gz")),
+    ]
+
+
+def test_the_example_of_a_dump():
+    check = config.load(ROOT / "config.example.toml").check("crm-dump")
+    assert check.source == S3DumpSource(
+        account="111111111111",
+        region="eu-central-1",
+        bucket="shop-dumps",
+        object="crm/crm-*.dump.age",
+        database="crm",
+        checksum=".sha256",
+        decrypt=("age", "-d", "-i", "/etc/restorecheck/age.key"),
+        jobs=4,
+        roles=("crm_owner", "crm_reader"),
+        most_bytes=200_000_000_000,
+    )
+    assert check.placement == Placement("222222222222", "eu-central-1")  # nothing of AWS but an account
+
+
+def source_of(base: Path, text: str, **more: str) -> config.Config:
+    """Load the configuration with another source, and no question unless `asserts` says one."""
+    (base / "checks/orders-db.toml").write_text(
+        f'[check]\nname = "orders-db"\nrpo = "25h"\nrto = "2h"\nrestores = true\n'
+        f'[source]\naccount = "production"\nregion = "eu-central-1"\n{text}\n{more.get("after", "")}'
+    )
+    return config.load(Path("config.toml"))
+
+
+def test_what_a_source_in_s3_leaves_out_is_as_the_model_says(base):
+    with (base / "config.toml").open("a") as file:
+        file.write('bucket = "restorecheck-lab"\n')
+    place = {"account": "111111111111", "region": "eu-central-1", "bucket": "shop-backups"}
+    (check,) = source_of(base, 'type = "s3-objects"\nbucket = "shop-backups"\nat = "now"').checks
+    assert check.source == S3ObjectsSource(**place)
+    (check,) = source_of(base, 'type = "s3-dump"\nbucket = "shop-backups"\nobject = "x"\ndatabase = "x"').checks
+    assert check.source == S3DumpSource(**place, object="x", database="x")
+    (check,) = source_of(
+        base, 'type = "s3-objects"\nbucket = "shop-backups"\nmode = "all"\nread = "all"\nat = 2026-11-21T03:00:00+01:00'
+    ).checks
+    assert (check.source.restore.all, check.source.read.all) == (True, True)
+    assert check.source.at == datetime(2026, 11, 21, 2, tzinfo=UTC)
+    assert check.source.at.tzinfo is UTC
+
+
+def test_a_dump_needs_a_scratch_account_and_no_place_in_it(base):
+    text = (base / "config.toml").read_text()
+    (base / "config.toml").write_text(text[: text.index("[scratch_accounts.lab.regions")])
+    (check,) = source_of(base, 'type = "s3-dump"\nbucket = "shop-dumps"\nobject = "x"\ndatabase = "x"').checks
+    assert check.placement == Placement("222222222222", "eu-central-1")
+    assert config.load(Path("config.toml")).scratch_account("222222222222").regions == ()
+    with pytest.raises(ConfigError, match="eu-central-1 has no place in the scratch account lab"):
+        source_of(base, 'type = "s3-objects"\nbucket = "shop-dumps"')
+
+
+def test_what_one_kind_of_source_has_no_use_for_is_not_in_its_placement(base):
+    edit(base / "config.toml", 'instance_class = "db.t4g.medium"', 'instance_class = "db.serverless"')
+    with (base / "config.toml").open("a") as file:
+        file.write(
+            'capacity = [0, 2.5]\nbucket = "restorecheck-lab"\nparameter_group = "mine"\noption_group = "mine"\n'
+        )
+        file.write('cluster_parameter_group = "our-cluster"\n')
+    cluster = 'type = "aurora"\ncluster = "shop"\ndatabase = "shop"'
+    (check,) = source_of(base, cluster).checks
+    assert (check.placement.capacity, check.placement.cluster_parameter_group) == ((0.0, 2.5), "our-cluster")
+    assert (check.placement.parameter_group, check.placement.option_group, check.placement.bucket) == (None, None, "")
+    own = '[scratch]\ninstance_class = "db.r6g.large"\nparameter_group = "for-aurora"'
+    (check,) = source_of(base, cluster, after=own).checks
+    assert (check.placement.capacity, check.placement.parameter_group) == (None, "for-aurora")
+    instance = 'type = "rds"\ninstance = "shop"\ndatabase = "shop"'
+    (check,) = source_of(base, instance, after='[scratch]\ninstance_class = "db.t4g.small"').checks
+    assert check.placement == Placement(
+        account="222222222222",
+        region="eu-central-1",
+        subnet_group="restorecheck",
+        security_groups=("sg-0123456789abcdef0",),
+        key="arn:aws:kms:eu-central-1:222222222222:key/1234abcd-12ab-34cd-56ef-1234567890ab",
+        instance_class="db.t4g.small",
+        parameter_group="mine",
+        option_group="mine",
+    )
+    with pytest.raises(ConfigError, match="which only Aurora knows"):
+        source_of(base, instance)
+
+
+def test_the_programs_of_dumps_are_found_beside_the_configuration(base):
+    (base / "pg/bin").mkdir(parents=True)
+    with (base / "config.toml").open("a") as file:
+        file.write(f'[programs]\npostgresql = ["pg/bin", "{base}/pg/bin"]\n')
+    assert config.load(Path("config.toml")).programs == Programs((base / "pg/bin", base / "pg/bin"))
+
+
+def test_the_workplace_is_beside_the_state_unless_it_is_named(base):
+    assert config.load(Path("config.toml")).workplace == base / "state/work"
+    edit(base / "config.toml", "[defaults]", 'workplace = "room"\n[defaults]')
+    assert config.load(Path("config.toml")).workplace == base / "room"
+    (base / "room").write_text("a file")
+    with pytest.raises(ConfigError, match=r"workplace: room is not a directory"):
+        config.load(Path("config.toml"))
 
 
 def test_restores_and_assertions_together_are_fine(base):
@@ -343,32 +505,51 @@ def places(value, at=()):
         yield from places(value[key], (*at, key))
 
 
-def test_whatever_stands_anywhere_is_accepted_or_complained_about(base):
-    """Each place of both files in turn holds a value of every type, or nothing: never a crash, never a lost check."""
-    strange = [0, -1, 1.5, True, "", "x", "15m", "default", [], [1], ["x", "x"], [{}], {}, {"x": 1}, None]
+STRANGE = [0, -1, 1.5, True, "", "x", "15m", "default", [], [1], ["x", "x"], [{}], {}, {"x": 1}, None]
+
+
+def tried(file: Path) -> tuple[int, int]:
+    """Let each place of a file in turn hold a value of every type, or nothing; count what was accepted and refused."""
     accepted = refused = 0
+    right = file.read_text()
+    for place in places(tomllib.loads(right)):
+        for value in STRANGE:
+            raw = tomllib.loads(right)
+            holder = raw
+            for part in place[:-1]:
+                holder = holder[part]
+            if value is None:
+                del holder[place[-1]]
+            else:
+                holder[place[-1]] = value
+            file.write_text("".join(f"{key} = {wording.toml(inner)}\n" for key, inner in raw.items()))
+            try:
+                accepted += len(config.load(Path("config.toml")).checks)
+            except ConfigError as e:
+                refused += bool(e.problems)
+    file.write_text(right)
+    return accepted, refused
+
+
+def test_whatever_stands_anywhere_is_accepted_or_complained_about(base):
+    """Never a crash, never a lost check."""
     priced = '[prices]\ncurrency = "EUR"\nstorage_gib_month = 0.115\ninstance_hour = { "db.t4g.medium" = 0.065 }\n'
     (base / "config.toml").write_text((base / "config.toml").read_text() + priced)
-    for file in (base / "config.toml", base / "checks/orders-db.toml"):
-        right = file.read_text()
-        for place in places(tomllib.loads(right)):
-            for value in strange:
-                raw = tomllib.loads(right)
-                holder = raw
-                for part in place[:-1]:
-                    holder = holder[part]
-                if value is None:
-                    del holder[place[-1]]
-                else:
-                    holder[place[-1]] = value
-                file.write_text("".join(f"{key} = {wording.toml(inner)}\n" for key, inner in raw.items()))
-                try:
-                    accepted += len(config.load(Path("config.toml")).checks)
-                except ConfigError as e:
-                    refused += bool(e.problems)
-        file.write_text(right)
-    assert refused > 400
-    assert 10 < accepted < 60
+    counts = [tried(file) for file in (base / "config.toml", base / "checks/orders-db.toml")]
+    assert sum(refused for _, refused in counts) > 400
+    assert 10 < sum(accepted for accepted, _ in counts) < 60
+
+
+@pytest.mark.parametrize("example", ["shop-cluster", "exports", "crm-dump"])
+def test_whatever_stands_in_a_check_of_another_kind_is_accepted_or_complained_about(example, base):
+    shutil.copytree(ROOT / "checks", base / "checks", dirs_exist_ok=True)
+    shutil.copy(ROOT / "config.example.toml", base / "config.toml")
+    for other in (base / "checks").glob("*.toml"):
+        if other.stem != example:
+            other.unlink()
+    accepted, refused = tried(base / "checks" / f"{example}.toml")
+    assert refused > 100
+    assert 10 < accepted < refused
 
 
 def test_a_complaint_is_made_once_and_the_same_place_may_have_two():
@@ -409,6 +590,14 @@ def test_the_examples_fit_the_json_schema():
     assert errors(BAD / "base") == []
 
 
+def test_an_editor_is_told_which_keys_each_kind_of_source_has():
+    kinds = {one["properties"]["type"]["const"]: one for one in config.json_schema("check")["$defs"]["Source"]["oneOf"]}
+    assert set(kinds) == {"rds", "aurora", "s3-objects", "s3-dump"}
+    assert kinds["aurora"]["required"] == ["type", "cluster"]
+    assert "instance" not in kinds["aurora"]["properties"]
+    assert set().union(*(one["properties"] for one in kinds.values())) == set(Source.keys())
+
+
 @pytest.mark.parametrize("case", sorted(STRUCTURAL))
 def test_structural_mistakes_do_not_fit_the_json_schema(case):
     assert errors(BAD / case)
@@ -418,7 +607,8 @@ def test_every_key_is_described_in_the_json_schema_and_no_table_is_open():
     for which in ("config", "check"):
         schema = config.json_schema(which)
         assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
-        for table in [schema, *schema["$defs"].values()]:
+        found = [schema, *schema["$defs"].values()]
+        for table in (inner for outer in found for inner in outer.get("oneOf", [outer])):
             assert table["additionalProperties"] is False
             assert all(key.get("description") for key in table["properties"].values())
         assert "'null'" not in str(schema)
@@ -441,6 +631,11 @@ def test_every_key_is_documented_and_shown(shape):
     for key in keys(shape):
         assert f"`{key}`" in page or f".{key}]" in page or f"[{key}]" in page, f"{key} is not in docs/configuration.md"
         assert key in shown, f"{key} is not in the examples"
+
+
+def test_every_name_that_no_assertion_may_have_is_documented():
+    page = (ROOT / "docs/configuration.md").read_text()
+    assert [name for name in (*OBJECTIVES, *OBSERVATIONS) if f"`{name}`" not in page] == []
 
 
 def test_the_examples_of_keys_are_right():

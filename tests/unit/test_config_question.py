@@ -78,14 +78,14 @@ def test_what_only_postgresql_understands_is_left_to_it(sql):
 def test_the_parser_warns_nobody(capfd):
     logging.getLogger("sqlglot").handlers.clear()
     assert question.why_not("values (1)") is None
-    assert question._parsed("explain select 1 as nobody_parsed_this") is not None
+    assert question._parsed("explain select 1 as nobody_parsed_this", "postgres") is not None
     assert capfd.readouterr() == ("", "")
     assert not logging.getLogger("sqlglot").disabled
 
 
 def test_a_tree_of_an_unknown_kind_is_refused(monkeypatch):
     """An allow-list of roots: what our parser may learn to read one day is not a read query because of that."""
-    monkeypatch.setattr(question, "_parsed", lambda sql: sqlglot.parse_one("notify orders", read="postgres"))
+    monkeypatch.setattr(question, "_parsed", lambda sql, dialect: sqlglot.parse_one("notify orders", read="postgres"))
     assert question.why_not("select 1") == "is not a read query; write select, with, values or table"
 
 
@@ -120,3 +120,56 @@ def test_columns_that_look_like_a_time(sql, column):
 )
 def test_queries_that_answer_with_a_count(sql, counts):
     assert question.counts(sql) is counts
+
+
+@pytest.mark.parametrize(
+    ("dialect", "sql"),
+    [
+        ("duckdb", "from orders select count(*)"),
+        ("duckdb", "select count(*) from objects where key like '%.parquet'"),
+        ("duckdb", "select * from range(10)"),
+        ("duckdb", "select * exclude (id) from orders"),
+        ("mysql", "select `order`.id from `order`"),
+        ("mysql", "select count(*) from t -- done"),
+        ("mysql", "select 1 into outfile 'x'"),  # which our parser does not know; the server's grants refuse it
+    ],
+)
+def test_read_queries_of_other_databases(dialect, sql):
+    assert question.why_not(sql, dialect) is None
+
+
+@pytest.mark.parametrize(
+    ("dialect", "sql", "why"),
+    [
+        ("postgres", "from orders", 'begins with "from"'),
+        ("duckdb", "pivot x on y", 'begins with "pivot"'),
+        ("duckdb", "select * from read_parquet('x')", "calls read_parquet(), which reads files"),
+        ("duckdb", "select * from read_csv_auto('x')", "reads files by their paths"),
+        ("duckdb", "select * from glob('*')", "reads files by their paths"),
+        ("duckdb", "select getenv('HOME')", "reads the environment"),
+        ("duckdb", "select * from query('select 1')", "runs a text as SQL"),
+        ("duckdb", "select $1", "placeholder"),
+        ("mysql", "select sleep(10)", "only waits"),
+        ("mysql", "select get_lock('a', 1)", "takes or frees locks"),
+        ("mysql", "select load_file('/etc/passwd')", "reads files of the server"),
+        ("mysql", "select 1 from t for update", "locks rows"),
+    ],
+)
+def test_what_is_not_one_read_query_of_other_databases(dialect, sql, why):
+    assert why in question.why_not(sql, dialect)
+
+
+@pytest.mark.parametrize(
+    ("sql", "names"),
+    [
+        ("select 1", set()),
+        ("select * from Orders o join lines using (id)", {"orders", "lines"}),
+        ("with o as (select * from orders) select * from o, unnest(o.items), range(3)", {"orders"}),
+        ("from orders", {"orders"}),
+        ("select * from 'x.parquet'", {"x.parquet"}),
+        ("select * from information_schema.tables", set()),
+        ("select ((", set()),
+    ],
+)
+def test_the_tables_that_a_query_names(sql, names):
+    assert question.relations(sql, "duckdb") == names
