@@ -15,7 +15,7 @@ from typing import Any
 
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
-from restorecheck.demo.aws import access, wire
+from restorecheck.demo.aws import access, s3_access, wire
 from restorecheck.demo.aws.control import Control
 from restorecheck.demo.aws.estate import Estate
 from restorecheck.demo.aws.faults import Call
@@ -50,7 +50,7 @@ class Application:
         body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
         environ["wsgi.input"] = io.BytesIO(body)
         path = environ.get("PATH_INFO", "")
-        if path.startswith("/demo/"):
+        if path.startswith("/demo/") and "HTTP_AUTHORIZATION" not in environ:  # a bucket may be called so
             method, query = environ["REQUEST_METHOD"], environ.get("QUERY_STRING", "")
             status, content = self._control.answer(method, path.removeprefix("/demo/"), query, body)
             headers = [("Content-Type", "application/json"), ("Content-Length", str(len(content)))]
@@ -61,6 +61,8 @@ class Application:
             with contextlib.suppress(KeyError, OSError):
                 environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
             raise ConnectionResetError("an outage")  # the server then forgets the connection, and says nothing
+        if environ["REQUEST_METHOD"] == "HEAD":  # its answer has no body, not even that of an error
+            content = b""
         start_response(f"{status} {REASONS.get(status, 'Answer')}", headers)
         return [content]
 
@@ -111,7 +113,13 @@ class Application:
             if not access.may_assume(who, arn, request.parameters.get("ExternalId")):
                 message = f"User: {who.arn} is not authorized to perform: sts:AssumeRole on resource: {arn}"
                 return False, _error(request, 403, "AccessDenied", message)
-        environ["HTTP_X_MOTO_ACCOUNT_ID"] = who.account
+        account = who.account
+        if request.s3:
+            if why_not := s3_access.refusal(who, request.s3, environ):
+                return False, _error(request, 403, "AccessDenied", why_not)
+            if request.s3.operation != "CreateBucket":  # what is in a bucket is its owner's, whoever puts it there
+                account = s3_access.owner_of(request.s3.place.bucket) or account
+        environ["HTTP_X_MOTO_ACCOUNT_ID"] = account
         answer = self._ask_moto(environ)
         done = answer[0] < 400
         if fault:  # its answer gets lost on the way back

@@ -19,6 +19,10 @@ MAKES = {
     "RestoreDBInstanceFromDBSnapshot": "DBInstanceIdentifier",
     "CreateDBSnapshot": "DBSnapshotIdentifier",
     "CopyDBSnapshot": "TargetDBSnapshotIdentifier",
+    "CreateDBCluster": "DBClusterIdentifier",
+    "RestoreDBClusterFromSnapshot": "DBClusterIdentifier",
+    "CreateDBClusterSnapshot": "DBClusterSnapshotIdentifier",
+    "CopyDBClusterSnapshot": "TargetDBClusterSnapshotIdentifier",
 }
 """The operations that make something, and the parameter that names it."""
 

@@ -9,15 +9,16 @@ import json
 import urllib.parse
 from collections.abc import Callable
 from dataclasses import asdict, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
-from restorecheck.demo.aws import access, patches, rds_snapshots
+from restorecheck.demo.aws import access, patches, rds_cluster_snapshots, rds_snapshots, s3_control
 from restorecheck.demo.aws.digest import Digests
-from restorecheck.demo.aws.errors import AwsError, ControlError, required
+from restorecheck.demo.aws.errors import AwsError, ControlError, required, time_of
 from restorecheck.demo.aws.estate import Estate
 from restorecheck.demo.aws.faults import Call
 from restorecheck.demo.aws.scope import Scope
+from restorecheck.demo.aws.snapshots import Snapshot
 
 Values = dict[str, Any]
 REGION = "us-east-1"
@@ -42,8 +43,13 @@ class Control:
             ("POST", "timings"): self._timings,
             ("POST", "quota"): self._quota,
             ("POST", "automated-snapshot"): self._automated_snapshot,
+            ("POST", "automated-cluster-snapshot"): self._automated_cluster_snapshot,
+            ("POST", "final-cluster-snapshot"): self._final_cluster_snapshot,
             ("GET", "snapshot-directory"): self._directory(estate.snapshot_directory),
+            ("GET", "cluster-snapshot-directory"): self._directory(estate.cluster_snapshot_directory),
             ("GET", "instance-directory"): self._directory(estate.instance_directory),
+            ("GET", "cluster-directory"): self._directory(estate.cluster_directory),
+            **s3_control.CALLS,
             ("POST", "role"): self._role,
             ("GET", "digest"): lambda values: {a: self._digests.of(a) for a in _list(values, "accounts")},
             ("POST", "reset"): self._reset,
@@ -97,19 +103,31 @@ class Control:
             region.instance_quota = int(instances)
         if (snapshots := values.get("snapshots")) is not None:
             region.snapshot_quota = int(snapshots)
+        if (clusters := values.get("clusters")) is not None:
+            region.cluster_quota = int(clusters)
+        if (cluster_snapshots := values.get("cluster_snapshots")) is not None:
+            region.cluster_snapshot_quota = int(cluster_snapshots)
 
     def _automated_snapshot(self, values: Values) -> Values:
         account, instance = required(values, "account", "instance")
         kind = values.get("kind") or "automated"
         if kind not in {"automated", "awsbackup"}:
             raise ControlError(f"kind is {kind!r}; would be right: automated, awsbackup")
-        at = datetime.fromisoformat(values["at"]) if values.get("at") else None
-        if at and at.tzinfo is None:
-            at = at.replace(tzinfo=UTC)
+        return self._taken(values, account, lambda scope, at: rds_snapshots.made_by_aws(scope, instance, at, kind))
+
+    def _automated_cluster_snapshot(self, values: Values) -> Values:
+        account, cluster = required(values, "account", "cluster")
+        return self._taken(values, account, lambda scope, at: rds_cluster_snapshots.made_by_aws(scope, cluster, at))
+
+    def _final_cluster_snapshot(self, values: Values) -> Values:
+        account, cluster = required(values, "account", "cluster")
+        return self._taken(values, account, lambda scope, at: rds_cluster_snapshots.before_upgrade(scope, cluster, at))
+
+    def _taken(self, values: Values, account: str, take: Callable[[Scope, datetime | None], Snapshot]) -> Values:
         region = values.get("region") or REGION
         scope = Scope(self._estate, account, region, Call("rds", "AutomatedBackup", account, "aws"))
         with self._estate.lock:
-            snapshot = rds_snapshots.made_by_aws(scope, instance, at, kind)
+            snapshot = take(scope, time_of(values, "at"))
         snapshot.work.result(300)
         return {"id": snapshot.identifier, "arn": snapshot.arn}
 

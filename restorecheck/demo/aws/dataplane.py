@@ -77,24 +77,40 @@ class DataPlane:
 
     def boot(self, name: str, source: Path | None) -> Server:
         """Start a server on a copy of `source`, or on an empty data directory. Raises PostgresError."""
+        return self.serve(self.lay(name, source))
+
+    def lay(self, name: str, source: Path | None) -> Path:
+        """Make a data directory that nobody serves yet: a copy of `source`, or an empty one. Returns it."""
         home = self.user.directory(self.root / "instances" / name)
         _clone(source or self._template(), home / "data")
-        server = Server(self.binaries, home / "data", self.sockets)
+        return home / "data"
+
+    def serve(self, data: Path, port: int | None = None) -> Server:
+        """Start a server on a data directory that is there, on this port if it is free. Raises PostgresError."""
+        server = Server(self.binaries, data, self.sockets)
         with self._running_lock:
             self._running.add(server)  # before it starts, so that whoever closes meanwhile stops it
         try:
-            return server.start()
+            return server.start(port)
         except BaseException:
-            with self._running_lock:
-                self._running.discard(server)
+            self.halt(server)
             raise
 
-    def destroy(self, server: Server) -> None:
-        """Stop a server and remove its data."""
+    def halt(self, server: Server) -> None:
+        """Stop a server; its data stays."""
         server.stop()
         with self._running_lock:
             self._running.discard(server)
-        shutil.rmtree(server.data.parent, ignore_errors=True)
+
+    def destroy(self, server: Server) -> None:
+        """Stop a server and remove its data."""
+        self.halt(server)
+        self.erase(server.data)
+
+    @staticmethod
+    def erase(data: Path) -> None:
+        """Remove a data directory that nobody serves any more."""
+        shutil.rmtree(data.parent, ignore_errors=True)
 
     def running(self) -> list[Server]:
         """Return the servers that run."""

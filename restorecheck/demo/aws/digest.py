@@ -1,4 +1,4 @@
-"""A description of all that an account has in RDS, down to the bytes of its snapshots, to compare with a later one.
+"""A description of all that an account has in RDS, down to the bytes of its snapshots, and of what is in its buckets.
 
 Two digests are equal exactly if nothing that a caller could see, and no byte of a snapshot, has changed.
 """
@@ -12,9 +12,11 @@ from typing import Any
 
 from moto.rds.models import rds_backends
 
+from restorecheck.demo.aws import s3_control
 from restorecheck.demo.aws.estate import Estate
-from restorecheck.demo.aws.snapshots import Snapshot
+from restorecheck.demo.aws.snapshots import OF_CLUSTERS, OF_INSTANCES, Snapshot
 
+SNAPSHOTS = {"snapshots": OF_INSTANCES, "cluster-snapshots": OF_CLUSTERS}
 PASSING = ("LatestRestorableTime",)
 """Fields that change by themselves."""
 
@@ -34,23 +36,33 @@ class Digests:
             found: dict[str, Any] = {
                 name: {
                     "instances": {i.identifier: i.describe(now, today) for i in region.instances.values()},
-                    "snapshots": {
+                    "clusters": {c.identifier: c.describe(now, today) for c in region.clusters.values()},
+                }
+                | {
+                    key: {
                         s.identifier: s.describe(now) | {"SharedWith": sorted(s.shared_with)}
-                        for s in region.snapshots.values()
-                    },
+                        for s in region.held(family).values()
+                    }
+                    for key, family in SNAPSHOTS.items()
                 }
                 for name, region in estate.regions_of(account)
             }
-            snapshots = {name: list(region.snapshots.values()) for name, region in estate.regions_of(account)}
-        for name, listed in snapshots.items():
-            for snapshot in listed:
-                found[name]["snapshots"][snapshot.identifier]["content"] = self._content(snapshot)
+            snapshots = [
+                (name, key, snapshot)
+                for name, region in estate.regions_of(account)
+                for key, family in SNAPSHOTS.items()
+                for snapshot in region.held(family).values()
+            ]
+        for name, key, snapshot in snapshots:
+            found[name][key][snapshot.identifier]["content"] = self._content(snapshot)
         for name, backend in list(rds_backends[account].items()):
             found.setdefault(name, {}).update(_groups(backend))
+        for name, buckets in s3_control.digest(account).items():
+            found.setdefault(name, {})["objects"] = buckets
         for region in found.values():
-            for instance in region.get("instances", {}).values():
+            for described in [*region.get("instances", {}).values(), *region.get("clusters", {}).values()]:
                 for passing in PASSING:
-                    instance.pop(passing, None)
+                    described.pop(passing, None)
         plain: dict[str, Any] = json.loads(json.dumps(found, default=str, sort_keys=True))
         return {name: region for name, region in plain.items() if any(region.values())}
 
@@ -81,6 +93,11 @@ def _groups(backend: Any) -> dict[str, Any]:
         "parameter_groups": {
             group.name: [group.family, group.description, group.parameters, group.tags]
             for group in backend.db_parameter_groups.values()
+            if not group.name.startswith("default.")
+        },
+        "cluster_parameter_groups": {
+            group.name: [group.family, group.description, group.parameters, group.tags]
+            for group in backend.db_cluster_parameter_groups.values()
             if not group.name.startswith("default.")
         },
     }

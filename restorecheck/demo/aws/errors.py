@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 from moto.core.exceptions import ServiceException
@@ -25,3 +26,11 @@ def required(values: dict[str, Any], *names: str) -> list[Any]:
         if values.get(name) in (None, ""):
             raise ControlError(f"{name} is missing")
     return [values[name] for name in names]
+
+
+def time_of(values: dict[str, Any], name: str) -> datetime | None:
+    """Return a time of a control call, in UTC unless it names a zone. Raises ValueError."""
+    if not values.get(name):
+        return None
+    at = datetime.fromisoformat(values[name])
+    return at if at.tzinfo else at.replace(tzinfo=UTC)

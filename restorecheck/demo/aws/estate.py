@@ -8,22 +8,24 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from restorecheck.demo.aws.calllog import CallLog
+from restorecheck.demo.aws.clusters import Cluster
 from restorecheck.demo.aws.dataplane import DataPlane
 from restorecheck.demo.aws.errors import AwsError, ControlError
 from restorecheck.demo.aws.faults import Faults
 from restorecheck.demo.aws.instances import Instance
-from restorecheck.demo.aws.snapshots import Snapshot
+from restorecheck.demo.aws.snapshots import OF_CLUSTERS, OF_INSTANCES, Family, Snapshot
 from restorecheck.demo.aws.timeline import Clock, Timings
 
 T = TypeVar("T")
 Outage = Literal["closed", "unavailable"]
-INSTANCES = 40
+INSTANCES = CLUSTERS = 40
 SNAPSHOTS = 100
 """AWS's default quotas per account and region."""
 
@@ -33,9 +35,21 @@ class Region:
     """RDS of one account in one region; identifiers are lower case, as RDS stores them."""
 
     instances: dict[str, Instance] = field(default_factory=dict)
+    clusters: dict[str, Cluster] = field(default_factory=dict)
     snapshots: dict[str, Snapshot] = field(default_factory=dict)
+    cluster_snapshots: dict[str, Snapshot] = field(default_factory=dict)
     instance_quota: int = INSTANCES
+    cluster_quota: int = CLUSTERS
     snapshot_quota: int = SNAPSHOTS
+    cluster_snapshot_quota: int = SNAPSHOTS
+
+    def held(self, family: Family) -> dict[str, Snapshot]:
+        """Return the snapshots of a family."""
+        return self.snapshots if family is OF_INSTANCES else self.cluster_snapshots
+
+    def room_for(self, family: Family) -> int:
+        """Return how many manual snapshots of a family there may be."""
+        return self.snapshot_quota if family is OF_INSTANCES else self.cluster_snapshot_quota
 
 
 class Estate:
@@ -57,11 +71,12 @@ class Estate:
         return datetime.now(UTC) + self.offset
 
     def region(self, account: str, name: str) -> Region:
-        """Return one account's RDS in one region, without the instances whose deletion has come to an end."""
+        """Return one account's RDS in one region, without what was deleted, once that has come to an end."""
         with self.lock:
             region = self._regions.setdefault((account, name), Region())
             now = self.clock()
             region.instances = {key: i for key, i in region.instances.items() if not i.gone(now)}
+            region.clusters = {key: c for key, c in region.clusters.items() if not c.gone(now)}
             return region
 
     def regions_of(self, account: str) -> list[tuple[str, Region]]:
@@ -77,12 +92,19 @@ class Estate:
         for region in regions:
             yield from list(region.instances.values())
 
-    def all_snapshots(self) -> Iterator[Snapshot]:
-        """Yield every snapshot of every account."""
+    def all_clusters(self) -> Iterator[Cluster]:
+        """Yield every cluster of every account."""
         with self.lock:
             regions = list(self._regions.values())
         for region in regions:
-            yield from list(region.snapshots.values())
+            yield from list(region.clusters.values())
+
+    def all_snapshots(self) -> Iterator[Snapshot]:
+        """Yield every snapshot of every account, of instances and of clusters."""
+        with self.lock:
+            regions = list(self._regions.values())
+        for region in regions:
+            yield from [*region.snapshots.values(), *region.cluster_snapshots.values()]
 
     def instance(self, account: str, region: str, identifier: str) -> Instance:
         """Find an account's own instance by name or ARN. Raises DBInstanceNotFound."""
@@ -92,24 +114,32 @@ class Estate:
             raise AwsError("DBInstanceNotFound", f"DBInstance {identifier} not found.")
         return found
 
-    def own_snapshot(self, account: str, region: str, identifier: str) -> Snapshot:
-        """Find an account's own snapshot by name or ARN. Raises DBSnapshotNotFound."""
-        name = own_name(identifier, account, region, "snapshot")
-        found = self.region(account, region).snapshots.get(name.lower()) if name else None
+    def cluster(self, account: str, region: str, identifier: str) -> Cluster:
+        """Find an account's own cluster by name or ARN. Raises DBClusterNotFoundFault."""
+        name = own_name(identifier, account, region, "cluster")
+        found = self.region(account, region).clusters.get(name.lower()) if name else None
         if found is None:
-            raise AwsError("DBSnapshotNotFound", f"DBSnapshot {identifier} not found.")
+            raise AwsError("DBClusterNotFoundFault", f"DBCluster {identifier} not found.")
         return found
 
-    def snapshot(self, account: str, region: str, identifier: str) -> Snapshot:
-        """Find an own snapshot, or by ARN one that another account shared. Raises DBSnapshotNotFound."""
+    def own_snapshot(self, account: str, region: str, identifier: str, family: Family = OF_INSTANCES) -> Snapshot:
+        """Find an account's own snapshot by name or ARN. Raises the error of its family that it is missing."""
+        name = own_name(identifier, account, region, family.arn)
+        found = self.region(account, region).held(family).get(name.lower()) if name else None
+        if found is None:
+            raise AwsError(family.missing, f"{family.word} {identifier} not found.")
+        return found
+
+    def snapshot(self, account: str, region: str, identifier: str, family: Family = OF_INSTANCES) -> Snapshot:
+        """Find an own snapshot, or by ARN one that another account shared. Raises as `own_snapshot`."""
         if not identifier.startswith("arn:"):
-            return self.own_snapshot(account, region, identifier)
+            return self.own_snapshot(account, region, identifier, family)
         parts = identifier.split(":", 6)
-        if len(parts) == 7 and parts[2] == "rds" and parts[5] == "snapshot":
-            found = self.region(parts[4], parts[3]).snapshots.get(parts[6].lower())
+        if len(parts) == 7 and parts[2] == "rds" and parts[5] == family.arn:
+            found = self.region(parts[4], parts[3]).held(family).get(parts[6].lower())
             if found and found.visible_to(account):
                 return found
-        raise AwsError("DBSnapshotNotFound", f"DBSnapshot {identifier} not found.")
+        raise AwsError(family.missing, f"{family.word} {identifier} not found.")
 
     def after(self, seconds: float, work: Callable[[], None]) -> None:
         """Do work once, some seconds from now, unless the estate is emptied before."""
@@ -134,9 +164,20 @@ class Estate:
 
     def snapshot_directory(self, account: str, region: str, identifier: str) -> Path:
         """Return a snapshot's data directory, once it is complete. Raises ControlError."""
-        snapshot = _found(lambda: self.own_snapshot(account, region, identifier))
+        return self._snapshot_directory(account, region, identifier, OF_INSTANCES)
+
+    def cluster_snapshot_directory(self, account: str, region: str, identifier: str) -> Path:
+        """Return the same of a snapshot of a cluster."""
+        return self._snapshot_directory(account, region, identifier, OF_CLUSTERS)
+
+    def _snapshot_directory(self, account: str, region: str, identifier: str, family: Family) -> Path:
+        snapshot = _found(lambda: self.own_snapshot(account, region, identifier, family))
         snapshot.work.result(120)
         return snapshot.directory
+
+    def cluster_directory(self, account: str, region: str, identifier: str) -> Path:
+        """Return a cluster's data directory, once its data is there. Raises ControlError."""
+        return _found(lambda: self.cluster(account, region, identifier)).volume.laid.result(120)
 
     def instance_directory(self, account: str, region: str, identifier: str) -> Path:
         """Return an instance's data directory, once its database runs. Raises ControlError."""
@@ -149,8 +190,11 @@ class Estate:
             for timer in list(self.timers):
                 timer.cancel()
             self.timers.clear()
-            instances = list(self.all_instances())
-            pending = [i.boot for i in instances] + [s.work for s in self.all_snapshots()]
+            instances, clusters = list(self.all_instances()), list(self.all_clusters())
+            for instance in instances:
+                instance.give_up()
+            pending: list[Future[Any]] = [i.boot for i in instances] + [s.work for s in self.all_snapshots()]
+            pending += [cluster.volume.laid for cluster in clusters]
             pending += [reader for s in self.all_snapshots() for reader in s.readers]
             self._regions.clear()
             self.faults.clear()
@@ -160,6 +204,8 @@ class Estate:
         for instance in instances:
             if instance.dead:
                 instance.dead.close()
+        for cluster in clusters:
+            cluster.volume.close()
 
 
 def _found(find: Callable[[], T]) -> T:

@@ -4,8 +4,9 @@ A fault matches calls by service, operation, account, role and resource name (gl
 first `after` matches and then strikes `times` times, or for ever. It does exactly one of these things:
 
 - `code`: the call is answered with this AWS error; with `carried_out` it is done first, and only its answer is lost;
-- `instance_status`: the instance that the call makes ends in this status instead of `available`; `creating`: stuck;
-- `slow_boot`: the instance that the call makes stays `creating` this many seconds longer;
+- `instance_status`: the instance or cluster that the call makes ends in this status instead of `available`;
+  `creating`: stuck;
+- `slow_boot`: the instance or cluster that the call makes stays `creating` this many seconds longer;
 - `connection`: the instance that the call makes takes no connections: "refuse" or "hang" (accepted, never answered);
 - `kill_query`: connections that run a query containing this text lose their server process, on any instance whose name
   matches; `times` counts killed connections. With `crash` the process is killed as by a crash, so that PostgreSQL

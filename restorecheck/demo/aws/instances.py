@@ -44,16 +44,16 @@ GONE_BAD = frozenset({"failed", "incompatible-restore", "incompatible-network", 
 class Dead:
     """An address at which no database answers: refusing connections, or accepting and then saying nothing."""
 
-    def __init__(self, *, hang: bool) -> None:
+    def __init__(self, *, hang: bool, port: int = 0) -> None:
         self._socket = socket.socket()
-        self._socket.bind(("127.0.0.1", 0))
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            self._socket.bind(("127.0.0.1", port))
+        except OSError:  # somebody else was faster: then another port
+            self._socket.bind(("127.0.0.1", 0))
         if hang:
             self._socket.listen(64)
-
-    @property
-    def port(self) -> int:
-        """The port."""
-        return int(self._socket.getsockname()[1])
+        self.port = int(self._socket.getsockname()[1])
 
     def close(self) -> None:
         """Give the port back."""
@@ -92,6 +92,16 @@ class Instance:
         if self.boot.done() and not self.boot.cancelled() and self.boot.exception() is None:
             return self.boot.result()
         return None
+
+    @property
+    def cluster(self) -> str | None:
+        """The identifier of its cluster; None for an instance with storage of its own."""
+        return self.settings.get("DBClusterIdentifier")
+
+    def give_up(self) -> None:
+        """Let an instance of a cluster that has not begun to start never start."""
+        if self.cluster and self.boot.cancel():
+            self.boot.set_running_or_notify_cancel()
 
     def gone(self, now: float) -> bool:
         """Say whether its deletion has come to an end."""

@@ -35,6 +35,21 @@ def check_enabled(arn: str) -> None:
         raise inaccessible(arn)
 
 
+def state(arn: str) -> str | None:
+    """Return the state of a key in whichever account, as KMS names it; None if there is no such key."""
+    _, _, _, region, account, _ = arn.split(":", 5)
+    key = _key(account, region, arn)
+    return None if key is None else str(key.key_state)
+
+
+def arn_of(account: str, region: str, key_id: str) -> str | None:
+    """Return the ARN of a key given by id, alias or ARN; None if there is no such key."""
+    if key_id.startswith("arn:"):
+        _, _, _, region, account, _ = key_id.split(":", 5)
+    key = _key(account, region, key_id)
+    return None if key is None else str(key.arn)
+
+
 def default(account: str, region: str) -> str:
     """Return the ARN of `alias/aws/rds`, which AWS makes when it is first needed."""
     key = _key(account, region, DEFAULT_ALIAS)

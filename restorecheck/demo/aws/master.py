@@ -51,10 +51,11 @@ def check_user(user: str) -> None:
         raise AwsError("InvalidParameterValue", message)
 
 
-def check_password(password: str) -> None:
-    """Raises InvalidParameterValue for a master password that RDS for PostgreSQL would not take."""
-    if not 8 <= len(password) <= 128:
-        raise AwsError("InvalidParameterValue", "The parameter MasterUserPassword is not of 8 to 128 characters.")
+def check_password(password: str, longest: int = 128) -> None:
+    """Raises InvalidParameterValue for a master password that would not be taken; Aurora takes 41 characters."""
+    if not 8 <= len(password) <= longest:
+        message = f"The parameter MasterUserPassword is not of 8 to {longest} characters."
+        raise AwsError("InvalidParameterValue", message)
     if set(password) & set('/@"') or not all(" " < c <= "~" for c in password):
         message = "The parameter MasterUserPassword is not a valid password. Only printable ASCII characters besides "
         raise AwsError("InvalidParameterValue", message + "'/', '@', '\"', ' ' may be used.")

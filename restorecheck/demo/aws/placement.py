@@ -68,13 +68,23 @@ def _security_groups(account: str, region: str, vpc: str, ids: Sequence[str] | N
     return [{"VpcSecurityGroupId": name, "Status": "active"} for name in ids]
 
 
-def parameter_group(account: str, region: str, name: str | None, major: int) -> str:
+def parameter_group(account: str, region: str, name: str | None, major: int, engine: str = "postgres") -> str:
     """Return the name of the parameter group. Raises DBParameterGroupNotFound."""
-    default = f"default.postgres{major}"
+    default = f"default.{engine}{major}"
     if name is None or name == default:
         return default
     if name not in rds_backends[account][region].db_parameter_groups:
         raise AwsError("DBParameterGroupNotFound", f"DBParameterGroup not found: {name}")
+    return name
+
+
+def cluster_parameter_group(account: str, region: str, name: str | None, major: str) -> str:
+    """Return the name of a cluster's parameter group. Raises DBClusterParameterGroupNotFound."""
+    default = f"default.aurora-postgresql{major}"
+    if name is None or name == default:
+        return default
+    if name not in rds_backends[account][region].db_cluster_parameter_groups:
+        raise AwsError("DBClusterParameterGroupNotFound", f"DBClusterParameterGroup not found: {name}")
     return name
 
 

@@ -102,12 +102,12 @@ class Server:
         """The process id while it runs."""
         return self._process.pid if self._process and self._process.poll() is None else None
 
-    def start(self) -> Server:
+    def start(self, port: int | None = None) -> Server:
         """Start and wait until it answers; on a port that was taken meanwhile, try another. Raises PostgresError."""
         attempt = 0
         while True:
             attempt += 1
-            self.port = free_port()
+            self.port = port if port and attempt == 1 else free_port()
             before = self.log.stat().st_size if self.log.exists() else 0
             self._launch()
             words = self._wait(before)

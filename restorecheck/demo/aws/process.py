@@ -153,10 +153,18 @@ class DemoAws:
         self._control("POST", "outage", {"how": how if on else None})
 
     def quota(
-        self, account: str, *, instances: int | None = None, snapshots: int | None = None, region: str = REGION
+        self,
+        account: str,
+        *,
+        instances: int | None = None,
+        snapshots: int | None = None,
+        clusters: int | None = None,
+        cluster_snapshots: int | None = None,
+        region: str = REGION,
     ) -> None:
-        """Set an account's quota of instances or manual snapshots in a region."""
+        """Set an account's quota of instances, clusters, or manual snapshots of either in a region."""
         order = {"account": account, "instances": instances, "snapshots": snapshots, "region": region}
+        order |= {"clusters": clusters, "cluster_snapshots": cluster_snapshots}
         self._control("POST", "quota", order)
 
     def automated_snapshot(
@@ -177,6 +185,22 @@ class DemoAws:
             order["at"] = at.isoformat()
         return str(self._control("POST", "automated-snapshot", order)["id"])
 
+    def automated_cluster_snapshot(
+        self, account: str, cluster: str, *, at: datetime | None = None, region: str = REGION
+    ) -> str:
+        """Take a snapshot of a cluster as AWS's nightly backup does; returns its id. `at` as with instances."""
+        return self._of_cluster("automated-cluster-snapshot", account, cluster, at, region)
+
+    def final_cluster_snapshot(
+        self, account: str, cluster: str, *, at: datetime | None = None, region: str = REGION
+    ) -> str:
+        """Take the snapshot that a failed upgrade leaves behind, `rds-final-…`; returns its id."""
+        return self._of_cluster("final-cluster-snapshot", account, cluster, at, region)
+
+    def _of_cluster(self, call: str, account: str, cluster: str, at: datetime | None, region: str) -> str:
+        order = {"account": account, "cluster": cluster, "region": region, "at": at.isoformat() if at else None}
+        return str(self._control("POST", call, order)["id"])
+
     def snapshot_directory(self, account: str, snapshot_id: str, *, region: str = REGION) -> Path:
         """Return the data directory of a snapshot, for damaging it."""
         return self._directory("snapshot-directory", account, snapshot_id, region)
@@ -184,6 +208,35 @@ class DemoAws:
     def instance_directory(self, account: str, instance_id: str, *, region: str = REGION) -> Path:
         """Return the data directory of an instance."""
         return self._directory("instance-directory", account, instance_id, region)
+
+    def cluster_snapshot_directory(self, account: str, snapshot_id: str, *, region: str = REGION) -> Path:
+        """Return the data directory of a snapshot of a cluster, for damaging it."""
+        return self._directory("cluster-snapshot-directory", account, snapshot_id, region)
+
+    def cluster_directory(self, account: str, cluster_id: str, *, region: str = REGION) -> Path:
+        """Return the data directory of a cluster."""
+        return self._directory("cluster-directory", account, cluster_id, region)
+
+    # --- buckets -----------------------------------------------------------------------------------------------------
+
+    def history(self, account: str, bucket: str, writes: Iterable[Mapping[str, Any]]) -> list[str]:
+        """Write many versions, each with its time; returns their version ids. s3_control.py lists the fields."""
+        plain = [dict(w) | ({"at": w["at"].isoformat()} if isinstance(w.get("at"), datetime) else {}) for w in writes]
+        return list(self._control("POST", "history", {"account": account, "bucket": bucket, "writes": plain}))
+
+    def backdate(self, account: str, bucket: str, key: str, version: str, when: datetime) -> None:
+        """Let a version or delete marker have been written at another time; its place in the history stays."""
+        where = {"account": account, "bucket": bucket, "key": key, "version": version}
+        self._control("POST", "backdate", where | {"at": when.isoformat()})
+
+    def rot(self, account: str, bucket: str, key: str, version: str, *, offset: int = 0, length: int = 1) -> None:
+        """Change bytes of a version; its size, ETag, checksums and times stay as they are."""
+        where = {"account": account, "bucket": bucket, "key": key, "version": version}
+        self._control("POST", "rot", where | {"offset": offset, "length": length})
+
+    def objects(self, account: str, bucket: str, prefix: str = "") -> dict[str, int]:
+        """Count the versions, markers and uploads under a prefix."""
+        return dict(self._control("GET", "objects", {"account": account, "bucket": bucket, "prefix": prefix}))
 
     def _directory(self, call: str, account: str, name: str, region: str) -> Path:
         return Path(self._control("GET", call, {"account": account, "id": name, "region": region})["path"])
@@ -210,7 +263,7 @@ class DemoAws:
         return dict(self._control("GET", "state"))
 
     def digest(self, accounts: Iterable[str]) -> dict[str, Any]:
-        """Describe all RDS resources of accounts, with a hash of every snapshot's bytes, for comparing."""
+        """Describe all RDS resources of accounts, with a hash of every snapshot's bytes, and their buckets."""
         return dict(self._control("GET", "digest", {"accounts": list(accounts)}))
 
     def reset(self) -> None:

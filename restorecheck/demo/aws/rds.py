@@ -1,4 +1,4 @@
-"""RDS as it answers on the wire: moto's, with the operations on instances and snapshots replaced by our own.
+"""RDS as it answers on the wire: moto's, with the operations on instances, clusters and snapshots replaced by our own.
 
 moto keeps what lies around them (subnet groups, parameter groups, tags of those) and does the parsing and serialising,
 both from botocore's service model, so that every field that boto3 knows reaches the client.
@@ -10,16 +10,15 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
-from moto.core.common_types import TYPE_RESPONSE
 from moto.core.responses import ActionResult, EmptyResult
 from moto.rds.responses import RDSResponse
 
-from restorecheck.demo.aws import access, catalog, rds_creation, rds_instances, rds_sharing, rds_snapshots, wire
+from restorecheck.demo.aws import catalog, rds_creation, rds_instances, rds_members, rds_sharing, rds_snapshots
 from restorecheck.demo.aws.errors import AwsError
 from restorecheck.demo.aws.estate import Estate
 from restorecheck.demo.aws.instances import Instance, tag_map
-from restorecheck.demo.aws.scope import Scope
-from restorecheck.demo.aws.snapshots import Snapshot
+from restorecheck.demo.aws.rds_cluster_api import ClusterApi
+from restorecheck.demo.aws.snapshots import OF_CLUSTERS, OF_INSTANCES, Snapshot
 
 Wire = dict[str, Any]
 Operation = Callable[["RdsApi"], ActionResult]
@@ -30,40 +29,16 @@ def serve(estate: Estate) -> type[RDSResponse]:
     return type("ServedRds", (RdsApi,), {"estate": estate})
 
 
-class RdsApi(RDSResponse):  # type: ignore[misc, unused-ignore]  # moto is typed only in part
-    """One call to RDS."""
-
-    estate: Estate
-
-    def call_action(self) -> TYPE_RESPONSE:
-        """Answer under the estate's lock, then wait outside it for what the answer promises."""
-        self.scope = self._scope()
-        with self.estate.lock:
-            try:
-                answer = super().call_action()
-            except NotImplementedError:
-                error = AwsError("InvalidAction", f"The demo AWS does not know the operation {self._get_action()}.")
-                answer = self.serialized(ActionResult(error))
-        for work in self.scope.wait_for:
-            work.exception()
-        return answer
-
-    def _scope(self) -> Scope:
-        asked = {key: value for key, value in self.asked().items() if isinstance(value, str)}
-        who = access.identify(self.access_key)
-        call = wire.call("rds", self._get_action(), self.current_account, who.role if who else "unknown", asked)
-        return Scope(self.estate, self.current_account, self.region, call)
-
-    def asked(self) -> Wire:
-        """Return the parameters of the call as the API names them, without those that are not given."""
-        given = self.params.original_dict() if hasattr(self.params, "original_dict") else dict(self.params)
-        return {key: value for key, value in given.items() if value is not None}
+class RdsApi(ClusterApi):
+    """One call to RDS: the operations on instances, their snapshots and tags, and what there is to know."""
 
     # --- instances -----------------------------------------------------------------------------------------------
 
     def create_db_instance(self) -> ActionResult:
         """CreateDBInstance."""
-        return self._instance(rds_creation.create(self.scope, self.asked()))
+        asked = self.asked()
+        create = rds_members.create if asked.get("DBClusterIdentifier") else rds_creation.create
+        return self._instance(create(self.scope, asked))
 
     def restore_db_instance_from_db_snapshot(self) -> ActionResult:
         """RestoreDBInstanceFromDBSnapshot."""
@@ -77,16 +52,19 @@ class RdsApi(RDSResponse):  # type: ignore[misc, unused-ignore]  # moto is typed
         """DescribeDBInstances."""
         now, today = self.scope.now, self.scope.today
         found = rds_instances.describe(self.scope, self.asked())
-        return self._pages("DBInstances", "DBInstanceArn", [i.describe(now, today) for i in found])
+        return self.pages("DBInstances", "DBInstanceArn", [i.describe(now, today) for i in found])
 
     def delete_db_instance(self) -> ActionResult:
         """DeleteDBInstance: first the last snapshot, if one is asked for."""
         scope, asked = self.scope, self.asked()
         instance = rds_instances.check_deletable(scope, asked)
+        if instance.cluster:
+            rds_members.delete(scope, instance)
+            return self._instance(instance)
         final = asked.get("FinalDBSnapshotIdentifier")
         last = rds_snapshots.final(scope, instance, final).work if final else None
         if asked.get("DeleteAutomatedBackups", True):
-            rds_snapshots.remove_automated(scope, instance)
+            rds_snapshots.remove_automated(scope, instance.resource_id)
         rds_instances.delete(scope, instance, last)
         return self._instance(instance)
 
@@ -110,7 +88,7 @@ class RdsApi(RDSResponse):  # type: ignore[misc, unused-ignore]  # moto is typed
     def describe_db_snapshots(self) -> ActionResult:
         """DescribeDBSnapshots."""
         scope, found = self.scope, rds_sharing.describe(self.scope, self.asked())
-        return self._pages("DBSnapshots", "DBSnapshotArn", [s.describe(scope.now, scope.account) for s in found])
+        return self.pages("DBSnapshots", "DBSnapshotArn", [s.describe(scope.now, scope.account) for s in found])
 
     def modify_db_snapshot_attribute(self) -> ActionResult:
         """ModifyDBSnapshotAttribute."""
@@ -118,9 +96,7 @@ class RdsApi(RDSResponse):  # type: ignore[misc, unused-ignore]  # moto is typed
 
     def describe_db_snapshot_attributes(self) -> ActionResult:
         """DescribeDBSnapshotAttributes."""
-        name = self.asked()["DBSnapshotIdentifier"]
-        snapshot = self.estate.own_snapshot(self.scope.account, self.scope.region_name, name)
-        return ActionResult(rds_sharing.attributes(snapshot))
+        return ActionResult(rds_sharing.attributes(rds_sharing.own(self.scope, self.asked(), OF_INSTANCES)))
 
     def _snapshot(self, snapshot: Snapshot) -> ActionResult:
         return ActionResult({"DBSnapshot": snapshot.describe(self.scope.now)})
@@ -132,8 +108,12 @@ class RdsApi(RDSResponse):  # type: ignore[misc, unused-ignore]  # moto is typed
         arn, scope = self.asked()["ResourceName"], self.scope
         if ":db:" in arn:
             return self.estate.instance(scope.account, scope.region_name, arn).tags
+        if ":cluster:" in arn:
+            return self.estate.cluster(scope.account, scope.region_name, arn).tags
         if ":snapshot:" in arn:
             return self.estate.own_snapshot(scope.account, scope.region_name, arn).tags
+        if ":cluster-snapshot:" in arn:
+            return self.estate.own_snapshot(scope.account, scope.region_name, arn, OF_CLUSTERS).tags
         return None
 
     def list_tags_for_resource(self) -> ActionResult:
@@ -165,37 +145,29 @@ class RdsApi(RDSResponse):  # type: ignore[misc, unused-ignore]  # moto is typed
     def describe_orderable_db_instance_options(self) -> ActionResult:
         """DescribeOrderableDBInstanceOptions."""
         options = catalog.orderable(self.estate.data.binaries.version, self.scope.region_name, self.asked())
-        return self._pages("OrderableDBInstanceOptions", "DBInstanceClass", options)
+        return self.pages("OrderableDBInstanceOptions", "DBInstanceClass", options)
 
     def describe_db_engine_versions(self) -> ActionResult:
         """DescribeDBEngineVersions."""
         versions = catalog.engine_versions(self.estate.data.binaries.version, self.asked())
-        return self._pages("DBEngineVersions", "EngineVersion", versions)
+        return self.pages("DBEngineVersions", "EngineVersion", versions)
 
     def describe_account_attributes(self) -> ActionResult:
         """DescribeAccountAttributes."""
         region = self.scope.region
         storage = sum(i.settings["AllocatedStorage"] for i in region.instances.values())
-        manual = sum(s.kind == "manual" for s in region.snapshots.values())
+        manual = [
+            sum(s.kind == "manual" for s in held.values()) for held in (region.snapshots, region.cluster_snapshots)
+        ]
         quotas = {
             "DBInstances": (len(region.instances), region.instance_quota),
             "AllocatedStorage": (storage, 100_000),
-            "ManualSnapshots": (manual, region.snapshot_quota),
-            "DBClusters": (0, 40),
-            "ManualClusterSnapshots": (0, 100),
+            "ManualSnapshots": (manual[0], region.snapshot_quota),
+            "DBClusters": (len(region.clusters), region.cluster_quota),
+            "ManualClusterSnapshots": (manual[1], region.cluster_snapshot_quota),
         }
         listed = [{"AccountQuotaName": name, "Used": used, "Max": most} for name, (used, most) in quotas.items()]
         return ActionResult({"AccountQuotas": listed})
-
-    def _pages(self, name: str, key: str, found: list[Wire]) -> ActionResult:
-        """Answer one page, in the order of `key`; the marker is the last key of the page before."""
-        most, marker = self.asked().get("MaxRecords", 100), self.asked().get("Marker")
-        if not 20 <= most <= 100:
-            message = f"Invalid value {most} for MaxRecords. Must be between 20 and 100"
-            raise AwsError("InvalidParameterValue", message)
-        rest = sorted((item for item in found if marker is None or item[key] > marker), key=lambda item: str(item[key]))
-        page = rest[:most]
-        return ActionResult({name: page, "Marker": page[-1][key] if len(rest) > most else None})
 
 
 def _refused(operation: str) -> Operation:
@@ -209,13 +181,18 @@ def _refused(operation: str) -> Operation:
 
 # moto would act on instances and snapshots of its own, which nobody else would see.
 for _operation in (
-    "create_db_cluster",
     "create_db_instance_read_replica",
+    "create_global_cluster",
+    "failover_db_cluster",
     "promote_read_replica",
+    "promote_read_replica_db_cluster",
     "reboot_db_instance",
+    "restore_db_cluster_to_point_in_time",
     "restore_db_instance_to_point_in_time",
+    "start_db_cluster",
     "start_db_instance",
     "start_export_task",
+    "stop_db_cluster",
     "stop_db_instance",
 ):
     setattr(RdsApi, _operation, _refused(_operation))

@@ -25,8 +25,8 @@ Wire = dict[str, Any]
 
 def create(scope: Scope, asked: Wire) -> Instance:
     """CreateDBInstance."""
-    if asked.get("Engine") != "postgres" or asked.get("DBClusterIdentifier"):
-        raise AwsError("InvalidParameterValue", "The demo AWS has instances of engine postgres only.")
+    if asked.get("Engine") != "postgres":
+        raise AwsError("InvalidParameterValue", "Outside clusters the demo AWS has instances of engine postgres only.")
     for name in ("MasterUsername", "MasterUserPassword", "DBInstanceClass"):
         if not asked.get(name):
             raise AwsError("InvalidParameterValue", f"The parameter {name} must be provided and must not be blank.")
@@ -108,15 +108,22 @@ class Content:
     fill: Callable[[Server], None] | None = None
 
 
-def _make(scope: Scope, asked: Wire, inherited: Wire, content: Content) -> Instance:
-    """Check what every new instance is checked for, and start it."""
-    region, estate = scope.region, scope.estate
-    identifier = _valid_identifier(asked.get("DBInstanceIdentifier"), "DBInstanceIdentifier")
+def new_identifier(scope: Scope, asked: Wire) -> str:
+    """Return a new instance's identifier, if it is free and there is room. Raises the errors of RDS."""
+    region = scope.region
+    identifier = valid_identifier(asked.get("DBInstanceIdentifier"), "DBInstanceIdentifier")
     if identifier in region.instances:
         raise AwsError("DBInstanceAlreadyExists", "DB instance already exists")
     if len(region.instances) >= region.instance_quota:
         message = f"You have reached your quota of {region.instance_quota} DB instances in this account and Region."
         raise AwsError("InstanceQuotaExceeded", message)
+    return identifier
+
+
+def _make(scope: Scope, asked: Wire, inherited: Wire, content: Content) -> Instance:
+    """Check what every new instance is checked for, and start it."""
+    region, estate = scope.region, scope.estate
+    identifier = new_identifier(scope, asked)
     catalog.check_class(inherited["DBInstanceClass"])
     retention = inherited["BackupRetentionPeriod"]
     if not 0 <= retention <= 35:
@@ -124,10 +131,10 @@ def _make(scope: Scope, asked: Wire, inherited: Wire, content: Content) -> Insta
     major = int(inherited["EngineVersion"].split(".")[0])
     group = placement.parameter_group(scope.account, scope.region_name, asked.get("DBParameterGroupName"), major)
     where = placement.placement(scope.account, scope.region_name, asked)
-    settings = inherited | where | _flags(asked, encrypted=bool(inherited.get("StorageEncrypted")))
+    settings = inherited | where | flags(asked, encrypted=bool(inherited.get("StorageEncrypted")))
     settings["DBParameterGroups"] = [{"DBParameterGroupName": group, "ParameterApplyStatus": "in-sync"}]
 
-    instance = _troubled(
+    instance = troubled(
         scope,
         Instance(
             account=scope.account,
@@ -145,7 +152,7 @@ def _make(scope: Scope, asked: Wire, inherited: Wire, content: Content) -> Insta
     return instance
 
 
-def _troubled(scope: Scope, instance: Instance) -> Instance:
+def troubled(scope: Scope, instance: Instance) -> Instance:
     """Put upon a new instance what the faults have in store for it."""
     faults = scope.estate.faults
     if fault := faults.strike(scope.call, ["instance_status"]):
@@ -175,7 +182,7 @@ def _boot(estate: Estate, instance: Instance, content: Content) -> None:
         snapshot.read_by(instance.boot)
 
 
-def _flags(asked: Wire, *, encrypted: bool) -> Wire:
+def flags(asked: Wire, *, encrypted: bool) -> Wire:
     """Return the fields that neither a snapshot nor the placement decides; the defaults are AWS's."""
     return {
         "CACertificateIdentifier": asked.get("CACertificateIdentifier") or "rds-ca-rsa2048-g1",
@@ -197,7 +204,7 @@ def _flags(asked: Wire, *, encrypted: bool) -> Wire:
     }
 
 
-def _valid_identifier(name: str | None, parameter: str) -> str:
+def valid_identifier(name: str | None, parameter: str) -> str:
     """Return an identifier in the form that RDS stores: lower case. Raises InvalidParameterValue."""
     if name is None or not re.fullmatch(r"[A-Za-z](?!.*--)[A-Za-z0-9-]{0,62}(?<!-)", name):
         message = (

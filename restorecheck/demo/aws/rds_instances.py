@@ -31,10 +31,12 @@ def modify(scope: Scope, asked: Wire) -> Instance:
     known = {"DBInstanceIdentifier", "ApplyImmediately", "MasterUserPassword"} | _CHANGEABLE
     if unknown := sorted(set(asked) - known):
         raise AwsError("InvalidParameterCombination", f"The demo AWS cannot modify {unknown[0]}.")
+    if instance.cluster and (wrong := sorted(_OF_CLUSTERS & {n for n in asked if asked[n] is not None})):
+        raise AwsError("InvalidParameterCombination", f"{wrong[0]} is the cluster's: use ModifyDBCluster.")
     if asked.get("MasterUserPassword"):
         master.check_password(asked["MasterUserPassword"])
     if asked.get("DBInstanceClass"):
-        catalog.check_class(asked["DBInstanceClass"])
+        catalog.check_class(asked["DBInstanceClass"], instance.settings["Engine"])
     instance.settings |= {name: asked[name] for name in _CHANGEABLE if asked.get(name) is not None}
     if asked.get("MasterUserPassword"):
         _change_password(scope, instance, asked["MasterUserPassword"])
@@ -52,6 +54,10 @@ _CHANGEABLE = {
     "PreferredMaintenanceWindow",
     "PubliclyAccessible",
 }
+
+
+_OF_CLUSTERS = {"BackupRetentionPeriod", "DeletionProtection", "MasterUserPassword", "MultiAZ"}
+"""What an instance of a cluster cannot change."""
 
 
 def _change_password(scope: Scope, instance: Instance, password: str) -> None:
@@ -87,7 +93,9 @@ _FILTERS: dict[str, Callable[[Instance], tuple[str, ...]]] = {
     "db-instance-id": lambda i: (i.identifier, i.arn),
     "dbi-resource-id": lambda i: (i.resource_id,),
     "engine": lambda i: (i.settings["Engine"],),
-    "db-cluster-id": lambda _: (),
+    "db-cluster-id": lambda i: (
+        (i.cluster, f"arn:aws:rds:{i.region}:{i.account}:cluster:{i.cluster}") if i.cluster else ()
+    ),
     "domain": lambda _: (),
 }
 
@@ -106,6 +114,11 @@ def check_deletable(scope: Scope, asked: Wire) -> Instance:
         message = "Cannot delete protected DB Instance, please disable deletion protection and try again."
         raise AwsError("InvalidParameterCombination", message)
     skip, final = bool(asked.get("SkipFinalSnapshot")), asked.get("FinalDBSnapshotIdentifier")
+    if instance.cluster:
+        if final:
+            message = "FinalDBSnapshotIdentifier can not be specified when deleting a cluster instance."
+            raise AwsError("InvalidParameterCombination", message)
+        return instance
     if skip and final:
         message = "FinalDBSnapshotIdentifier can not be specified when deleting with SkipFinalSnapshot."
         raise AwsError("InvalidParameterCombination", message)

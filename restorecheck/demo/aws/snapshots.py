@@ -1,4 +1,7 @@
-"""A DB snapshot: what it is, its status, who may see it, and what DescribeDBSnapshots says of it. Copies nothing."""
+"""Snapshots of instances and of clusters: what they are, their status, who may see them, and how they are described.
+
+RDS keeps the two families apart: each has its own operations, errors and lists. Copies nothing.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from restorecheck.demo.aws.instances import tag_list
 from restorecheck.demo.aws.timeline import Timeline
@@ -14,9 +17,53 @@ from restorecheck.demo.aws.timeline import Timeline
 Wire = dict[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class Family:
+    """What RDS names differently for snapshots of instances and for those of clusters."""
+
+    arn: str
+    """The part of an ARN that says what it names."""
+    word: str
+    """In parameters and messages."""
+    owner: str
+    """The parameter that names what a snapshot was taken of."""
+    kinds: frozenset[str]
+    """The values of SnapshotType."""
+    copying: str
+    """The status of a copy that is being made."""
+    missing: str
+    wrong_state: str
+    exists: str
+    """Wire codes of its errors."""
+
+
+OF_INSTANCES = Family(
+    arn="snapshot",
+    word="DBSnapshot",
+    owner="DBInstanceIdentifier",
+    kinds=frozenset({"automated", "manual", "shared", "public", "awsbackup"}),
+    copying="creating",
+    missing="DBSnapshotNotFound",
+    wrong_state="InvalidDBSnapshotState",
+    exists="DBSnapshotAlreadyExists",
+)
+OF_CLUSTERS = Family(
+    arn="cluster-snapshot",
+    word="DBClusterSnapshot",
+    owner="DBClusterIdentifier",
+    kinds=frozenset({"automated", "manual", "shared", "public"}),
+    copying="copying",
+    missing="DBClusterSnapshotNotFoundFault",
+    wrong_state="InvalidDBClusterSnapshotStateFault",
+    exists="DBClusterSnapshotAlreadyExistsFault",
+)
+
+
 @dataclass(eq=False)
 class Snapshot:
-    """One snapshot of one account and region. `settings` are those of the instance, as it names them."""
+    """One snapshot of one account and region. `settings` are those of the instance or cluster, as it names them."""
+
+    family: ClassVar[Family] = OF_INSTANCES
 
     account: str
     region: str
@@ -24,8 +71,9 @@ class Snapshot:
     kind: str
     """automated, manual or awsbackup."""
     instance: str
+    """The identifier of the instance or cluster that it was taken of."""
     resource_id: str
-    """DbiResourceId of the instance."""
+    """DbiResourceId or DbClusterResourceId of that."""
     settings: Wire
     tags: dict[str, str]
     instance_tags: dict[str, str]
@@ -52,7 +100,7 @@ class Snapshot:
     @property
     def arn(self) -> str:
         """Its ARN."""
-        return f"arn:aws:rds:{self.region}:{self.account}:snapshot:{self.identifier}"
+        return f"arn:aws:rds:{self.region}:{self.account}:{self.family.arn}:{self.identifier}"
 
     @property
     def encrypted(self) -> bool:
@@ -69,7 +117,7 @@ class Snapshot:
         if self.ruined or (self.work.done() and (self.work.cancelled() or self.work.exception() is not None)):
             return "failed"
         if not self.work.done():
-            return "creating"
+            return self.timeline.phases[0][0] if self.timeline.phases else "creating"
         return self.timeline.at(now)
 
     def visible_to(self, account: str) -> bool:
@@ -108,4 +156,39 @@ class Snapshot:
             described["SnapshotCreateTime"] = self.created
             described["OriginalSnapshotCreateTime"] = self.original_created
             described["SnapshotDatabaseTime"] = self.database_time
+        return {key: value for key, value in described.items() if value is not None}
+
+
+@dataclass(eq=False)
+class ClusterSnapshot(Snapshot):
+    """One snapshot of a cluster. Its description knows neither the time of the original nor that of its data."""
+
+    family: ClassVar[Family] = OF_CLUSTERS
+
+    def describe(self, now: float, account: str | None = None) -> Wire:
+        """Return what DescribeDBClusterSnapshots says; to another account it is named by its ARN, and has no tags."""
+        status = self.status(now)
+        own = account in {None, self.account}
+        described: Wire = {
+            "DBClusterSnapshotIdentifier": self.identifier if own else self.arn,
+            "DBClusterSnapshotArn": self.arn,
+            "DBClusterIdentifier": self.instance,
+            "DbClusterResourceId": self.resource_id,
+            "SnapshotType": self.kind if own else ("public" if "all" in self.shared_with else "shared"),
+            "Status": status,
+            "PercentProgress": 100 if status == "available" else min(99, self.timeline.progress(now)),
+            "StorageEncrypted": self.encrypted,
+            "KmsKeyId": self.key,
+            "ClusterCreateTime": self.instance_created,
+            "SnapshotCreateTime": self.created,
+            "TagList": tag_list(self.tags) if own else [],
+            "SourceDBClusterSnapshotArn": self.source_arn,
+            "LicenseModel": "postgresql-license",
+            "VpcId": self.settings["_VpcId"],
+        }
+        same = (
+            "AllocatedStorage AvailabilityZones BackupRetentionPeriod Engine EngineMode EngineVersion Port StorageType "
+        )
+        for name in (same + "IAMDatabaseAuthenticationEnabled MasterUsername StorageEncryptionType").split():
+            described[name] = self.settings.get(name)
         return {key: value for key, value in described.items() if value is not None}

@@ -1,4 +1,4 @@
-"""Whether a role's trust policy lets a caller in. Pure.
+"""What the policy of a role or a bucket says about a caller. Pure.
 
 What the evaluator does not know (operators, principals other than AWS) counts as no: a condition that is not
 understood must never open a door.
@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ def lets_in(document: str | Mapping[str, Any], caller: Caller) -> bool:
     policy = json.loads(document) if isinstance(document, str) else document
     allowed = False
     for statement in _list(policy.get("Statement")):
-        about = _about_assume_role(statement) and _principal(statement.get("Principal"), caller)
+        about = _about(statement, "sts:AssumeRole") and _principal(statement.get("Principal"), caller)
         if statement.get("Effect") == "Allow":
             allowed = allowed or (about and _holds(statement.get("Condition"), caller, unknown=False))
         elif about and _holds(statement.get("Condition"), caller, unknown=True):
@@ -42,8 +42,27 @@ def lets_in(document: str | Mapping[str, Any], caller: Caller) -> bool:
     return allowed
 
 
-def _about_assume_role(statement: Mapping[str, Any]) -> bool:
-    return any(_glob(action.lower(), "sts:assumerole") for action in _list(statement.get("Action")))
+def decide(document: str | bytes, caller: Caller, action: str, resource: str) -> Literal["allow", "deny"] | None:
+    """Return what a resource's policy says of a caller's action on it; None if nothing. An explicit Deny wins."""
+    said: Literal["allow", "deny"] | None = None
+    for statement in _list(json.loads(document).get("Statement")):
+        denies = statement.get("Effect") == "Deny"
+        about = (
+            _about(statement, action)
+            and any(_glob(r, resource) for r in _list(statement.get("Resource")))
+            and _principal(statement.get("Principal"), caller)
+            and _holds(statement.get("Condition"), caller, unknown=denies)
+        )
+        # What says whom or what it is not about is not evaluated here: a Deny of that kind denies, an Allow does not.
+        if denies and (about or any(name in statement for name in ("NotAction", "NotResource", "NotPrincipal"))):
+            return "deny"
+        if about and statement.get("Effect") == "Allow":
+            said = "allow"
+    return said
+
+
+def _about(statement: Mapping[str, Any], action: str) -> bool:
+    return any(_glob(named.lower(), action.lower()) for named in _list(statement.get("Action")))
 
 
 def _principal(principal: Any, caller: Caller) -> bool:

@@ -1,6 +1,6 @@
 """What a request says, before anybody acts on it, and how an error looks in each of AWS's protocols. Pure.
 
-REST services (S3, Lambda) have no operation name on the wire; "GET /bucket/key" stands in for it.
+REST services have no operation name on the wire. That of S3 is found out; for the others "GET /path" stands in for it.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 from xml.sax.saxutils import escape
 
+from restorecheck.demo.aws import s3_requests
 from restorecheck.demo.aws.faults import Call
 
 SECRETS = re.compile(r"password|secret|token", re.IGNORECASE)
@@ -30,6 +31,8 @@ class Request:
     token: str | None
     protocol: str
     """query, ec2, json or rest-xml."""
+    s3: s3_requests.S3Request | None = None
+    """What it asks of S3."""
 
 
 def read(environ: Mapping[str, Any], body: bytes) -> Request:
@@ -47,8 +50,11 @@ def read(environ: Mapping[str, Any], body: bytes) -> Request:
         operation = form.pop("Action", "")
         form.pop("Version", None)
         return Request(service, region, operation, form, key, token, "ec2" if service == "ec2" else "query")
+    if service == "s3":
+        request = s3_requests.read(environ)
+        return Request(service, region, request.operation, request.parameters(), key, token, "rest-xml", request)
     operation = f"{environ.get('REQUEST_METHOD')} {environ.get('PATH_INFO')}"
-    protocol = "rest-xml" if service in {"s3", "route53", "cloudfront"} else "json"
+    protocol = "rest-xml" if service in {"route53", "cloudfront"} else "json"
     return Request(service, region, operation, {}, key, token, protocol)
 
 
@@ -62,6 +68,9 @@ def _json(body: bytes) -> dict[str, Any]:
 
 def call(service: str, operation: str, account: str, role: str, parameters: Mapping[str, Any]) -> Call:
     """Return what faults are matched against."""
+    if service == "s3":
+        bucket, key = (str(parameters.get(name, "")) for name in ("Bucket", "Key"))
+        return Call(service, operation, account, role, (bucket, key, f"{bucket}/{key}"))
     return Call(service, operation, account, role, tuple(_names(parameters)))
 
 
