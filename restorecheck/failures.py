@@ -171,6 +171,7 @@ AWS_ERRORS: dict[str, str] = {
     "TenantDatabaseQuotaExceeded": "quota",
     "DBInstanceAutomatedBackupQuotaExceeded": "quota",
     "DBClusterQuotaExceededFault": "quota",
+    "DBClusterAutomatedBackupQuotaExceededFault": "quota",
     "DBClusterRoleQuotaExceeded": "quota",
     # capacity
     "InsufficientDBClusterCapacityFault": "capacity",
@@ -187,6 +188,7 @@ AWS_ERRORS: dict[str, str] = {
     "OptionGroupNotFoundFault": "placement",
     "InvalidDBSecurityGroupState": "placement",
     "InvalidSubnet": "placement",
+    "InvalidDBSubnetGroupStateFault": "placement",
     "DBClusterParameterGroupNotFound": "placement",
     "InvalidVPCNetworkStateFault": "placement",
     "VpcEncryptionControlViolationException": "placement",
@@ -202,6 +204,7 @@ AWS_ERRORS: dict[str, str] = {
     "DomainNotFoundFault": "settings",
     "InvalidDBCapacityReservationState": "settings",
     "StorageTypeNotSupported": "settings",
+    "StorageTypeNotAvailableFault": "settings",
     "InvalidParameterValue": "settings",
     "InvalidParameterCombination": "settings",
     "MissingParameter": "settings",
@@ -219,6 +222,7 @@ AWS_ERRORS: dict[str, str] = {
     "DBInstanceNotFound": "interfered",
     "InvalidDBInstanceState": "interfered",
     "InvalidDBClusterStateFault": "interfered",
+    "InvalidGlobalClusterStateFault": "interfered",  # nothing of ours is ever in a global cluster
     # who we are
     "AccessDenied": "permission",
     "AccessDeniedException": "permission",
@@ -249,6 +253,8 @@ AWS_ERRORS: dict[str, str] = {
     "NoSuchUpload": "interfered",
     "InvalidObjectState": "object-archived",
     "ObjectNotInActiveTierError": "object-archived",
+    "403": "permission",  # of a HEAD, which has no body
+    "Forbidden": "permission",
     "AllAccessDisabled": "permission",
     "KMS.DisabledException": "key-unusable",
     "KMS.KMSInvalidStateException": "key-unusable",
@@ -289,6 +295,24 @@ INSTANCE_STATUSES: dict[str, str] = {
     "delete-precheck": "interfered",
 }
 """Terminal status of a restored instance → failure kind. Any other status is polled until the deadline."""
+
+CLUSTER_STATUSES: dict[str, str] = {
+    "failed": "restore-failed",
+    "cloning-failed": "restore-failed",
+    "migration-failed": "restore-failed",
+    "incompatible-restore": "incompatible-restore",
+    "upgrade_failed": "engine-retired",  # with an underscore, as AWS writes it
+    "upgrade-failed": "engine-retired",
+    "incompatible-network": "placement",
+    "incompatible-parameters": "placement",
+    "insufficient-capacity": "capacity",
+    "inaccessible-encryption-credentials": "key-access",  # the scratch account's own key: not the backup's fault
+    "inaccessible-encryption-credentials-recoverable": "key-access",
+    "stopped": "interfered",
+    "stopping": "interfered",
+    "deleting": "interfered",
+}
+"""Terminal status of a restored cluster → failure kind: the Aurora user guide, "Viewing DB cluster status"."""
 
 CONNECTABLE_STATUSES = frozenset({"available", "storage-optimization"})
 """Statuses in which the restore has ended well. `backing-up` is waited for: nobody promises a connection during it."""

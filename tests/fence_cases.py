@@ -26,8 +26,9 @@ RUN_PERMIT = Permit(
     run_id=RUN,
     check="orders-db",
     instance="orders",
+    cluster="shop",
 )
-SWEEP_PERMIT = replace(RUN_PERMIT, run_id="", check="", instance="", began=EXPIRES + timedelta(hours=1))
+SWEEP_PERMIT = replace(RUN_PERMIT, run_id="", check="", instance="", cluster="", began=EXPIRES + timedelta(hours=1))
 
 
 def arn(kind: str, account: str, name: str = NAME, region: str = REGION) -> str:
@@ -80,6 +81,42 @@ def snapshot(account: str = SCRATCH, **changes: Any) -> Target:
     return replace(good, **changes)
 
 
+def cluster(**changes: Any) -> Target:
+    resource = arn("cluster", SCRATCH)
+    good = Target(
+        kind="cluster",
+        account=SCRATCH,
+        name=NAME,
+        arn=resource,
+        tags=tags_of(resource),
+        status="available",
+        created=BEGAN + timedelta(minutes=7),
+        deletion_protection=False,
+        replicas=0,
+        members=frozenset({NAME}),
+    )
+    return replace(good, **changes)
+
+
+def cluster_snapshot(account: str = SCRATCH, **changes: Any) -> Target:
+    resource = arn("cluster-snapshot", account)
+    good = replace(
+        snapshot(account),
+        kind="cluster-snapshot",
+        arn=resource,
+        tags=tags_of(resource),
+        instance=None,
+        cluster="shop",
+    )
+    return replace(good, **changes)
+
+
+def owners_cluster_snapshot(**changes: Any) -> Target:
+    """A manual snapshot that the owner of the source made, of the cluster under test."""
+    good = cluster_snapshot(SOURCE, name="before-migration", arn=arn("cluster-snapshot", SOURCE, "before-migration"))
+    return replace(good, tags={}, created=BEGAN - timedelta(days=3), **changes)
+
+
 def owners_snapshot(**changes: Any) -> Target:
     """A manual snapshot that the owner of the source made, of the instance under test."""
     good = snapshot(SOURCE, name="before-migration", arn=arn("snapshot", SOURCE, "before-migration"), tags={})
@@ -125,3 +162,54 @@ DELETE_INSTANCE: dict[str, Any] = {
 }
 DELETE_SNAPSHOT: dict[str, Any] = {"DBSnapshotIdentifier": NAME}
 PASSWORD: dict[str, Any] = {"DBInstanceIdentifier": NAME, "MasterUserPassword": "s3cret", "ApplyImmediately": True}
+
+RESTORE_CLUSTER: dict[str, Any] = {
+    "DBClusterIdentifier": NAME,
+    "SnapshotIdentifier": arn("cluster-snapshot", SOURCE),
+    "Engine": "aurora-postgresql",
+    "EngineVersion": "16.6",
+    "DBSubnetGroupName": "restorecheck",
+    "VpcSecurityGroupIds": ["sg-0123456789abcdef0"],
+    "KmsKeyId": "arn:aws:kms:eu-central-1:222222222222:key/1",
+    "DeletionProtection": False,
+    "CopyTagsToSnapshot": False,
+    "BackupRetentionPeriod": 1,
+    "EnableIAMDatabaseAuthentication": False,
+    "EngineLifecycleSupport": "open-source-rds-extended-support-disabled",
+    "ServerlessV2ScalingConfiguration": {"MinCapacity": 0.5, "MaxCapacity": 2.0},
+    "Tags": tags_as_sent(arn("cluster", SCRATCH)),
+}
+ADD_INSTANCE: dict[str, Any] = {
+    "DBInstanceIdentifier": NAME,
+    "DBClusterIdentifier": NAME,
+    "DBInstanceClass": "db.serverless",
+    "Engine": "aurora-postgresql",
+    "PubliclyAccessible": False,
+    "AutoMinorVersionUpgrade": False,
+    "Tags": tags_as_sent(arn("db", SCRATCH)),
+}
+
+
+def cluster_copy_call(account: str) -> dict[str, Any]:
+    return {
+        "SourceDBClusterSnapshotIdentifier": "rds:shop-2026-11-21-02-10",
+        "TargetDBClusterSnapshotIdentifier": NAME,
+        "CopyTags": False,
+        "Tags": tags_as_sent(arn("cluster-snapshot", account)),
+    }
+
+
+_SHARED_CLUSTER: dict[str, Any] = {"DBClusterSnapshotIdentifier": NAME, "AttributeName": "restore"}
+SHARE_CLUSTER: dict[str, Any] = {**_SHARED_CLUSTER, "ValuesToAdd": [SCRATCH]}
+UNSHARE_CLUSTER: dict[str, Any] = {**_SHARED_CLUSTER, "ValuesToRemove": [SCRATCH]}
+DELETE_CLUSTER: dict[str, Any] = {
+    "DBClusterIdentifier": NAME,
+    "SkipFinalSnapshot": True,
+    "DeleteAutomatedBackups": True,
+}
+DELETE_CLUSTER_SNAPSHOT: dict[str, Any] = {"DBClusterSnapshotIdentifier": NAME}
+CLUSTER_PASSWORD: dict[str, Any] = {
+    "DBClusterIdentifier": NAME,
+    "MasterUserPassword": "s3cret",
+    "ApplyImmediately": True,
+}

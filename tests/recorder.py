@@ -108,6 +108,15 @@ def snapshots(*described: Mapping[str, Any], marker: str = "") -> Answer:
     return result("DescribeDBSnapshots", xml({"DBSnapshots": ("DBSnapshot", list(described)), **more}))
 
 
+def clusters(*described: Mapping[str, Any]) -> Answer:
+    return result("DescribeDBClusters", xml({"DBClusters": ("DBCluster", list(described))}))
+
+
+def cluster_snapshots(*described: Mapping[str, Any]) -> Answer:
+    held = {"DBClusterSnapshots": ("DBClusterSnapshot", list(described))}
+    return result("DescribeDBClusterSnapshots", xml(held))
+
+
 def identity(account: str) -> Answer:
     return result("GetCallerIdentity", xml({"Account": account, "Arn": f"arn:aws:sts::{account}:assumed-role/r/s"}))
 

@@ -1,4 +1,4 @@
-"""What a kind of database must be able to do: be prepared, be knocked at, be asked. One module per engine.
+"""What a kind of database must be able to do: be prepared, knocked at, looked over and asked. One module per engine.
 
 All calls open a connection of their own and close it; nothing survives a call, and no password is kept.
 """
@@ -24,6 +24,21 @@ class Login:
     database: str
 
 
+SYSTEM = frozenset({"template0", "template1", "rdsadmin"})
+"""Databases that come with a server and hold nobody's data: they are neither counted nor expected."""
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseSeen:
+    """One database of a server: its name and how much it holds, never what."""
+
+    name: str
+    tables: int | None  # of users: not of the catalogue, nor of an extension; None: it was not looked into
+    bytes: int | None = None
+    error: str = ""  # why it was not looked into: one sentence without row values
+    kind: str = ""  # the failure kind of that
+
+
 class Database(Protocol):
     """A restored server, seen by a run."""
 
@@ -35,6 +50,12 @@ class Database(Protocol):
 
     def knock(self, reader: Login) -> str:
         """Return the server's version once a query answers. Raises QueryError as `prepare` does."""
+
+    def databases(self, reader: Login) -> tuple[DatabaseSeen, ...]:
+        """Return every database but those of `SYSTEM`, by name, and how many tables of users each holds.
+
+        One that cannot be looked into is returned with its error. Raises QueryError if they cannot be listed.
+        """
 
     def ask(self, reader: Login, assertions: Sequence[Assertion], salt: str, within: timedelta) -> tuple[Answer, ...]:
         """Ask every question, each in a session of its own, and return one answer for each, in order.

@@ -19,7 +19,8 @@ import psycopg
 from psycopg import errors
 
 from restorecheck.databases import postgres_errors
-from restorecheck.databases.interface import Login
+from restorecheck.databases.interface import DatabaseSeen, Login
+from restorecheck.databases.postgres_census import CENSUS_SETTINGS, counted, listed
 from restorecheck.databases.postgres_connection import BUNDLE, connect
 from restorecheck.databases.postgres_question import SETTINGS, Raw, taken
 from restorecheck.databases.postgres_role import OLDEST, SETTINGS_OF_MASTER, make_reader
@@ -29,6 +30,9 @@ from restorecheck.model import Answer, Assertion
 
 PATIENCE = timedelta(seconds=60)
 """How long a server that broke off, or that does not let us in any more, is waited for."""
+
+CENSUS = timedelta(minutes=5)
+"""How long all databases together are looked into; what is not looked into by then is said to be so."""
 
 EVERY = 2.0
 """Seconds between two attempts to connect."""
@@ -110,6 +114,34 @@ class Postgres:
                 raise QueryError(f"the server did not answer: {_sentence(e, None)}", retryable=True) from None
         return str(row[0]).split()[0] if row else ""
 
+    def databases(self, reader: Login) -> tuple[DatabaseSeen, ...]:
+        """Count the tables of every database, each in a session of its own; see the port."""
+        deadline = self._monotonic() + CENSUS.total_seconds()
+        with closing(self._connected(reader, deadline, self._patience.total_seconds(), CENSUS_SETTINGS)) as connection:
+            try:
+                names = listed(connection)
+            except psycopg.Error as e:
+                kind = postgres_errors.kind_of(e.sqlstate or "", _message(e)) if e.sqlstate else "database-unreachable"
+                raise QueryError(f"the databases could not be listed: {_sentence(e, None)}", kind=kind) from None
+        return tuple(self._looked_into(replace(reader, database=name), shut, deadline) for name, shut in names)
+
+    def _looked_into(self, login: Login, shut: str, deadline: float) -> DatabaseSeen:
+        """Count the tables of one database. Never raises for what a server answers."""
+        name = login.database
+        if shut:
+            return DatabaseSeen(name, None, error=shut, kind="database-unreachable")
+        if self._monotonic() >= deadline:
+            message = f"the {_span(CENSUS)} allowed for all databases were over"
+            return DatabaseSeen(name, None, error=message, kind="timeout")
+        try:
+            with closing(self._connected(login, deadline, 0.0, CENSUS_SETTINGS)) as connection:
+                return counted(connection, name)
+        except psycopg.Error as e:
+            kind = postgres_errors.kind_of(e.sqlstate, _message(e)) if e.sqlstate else "database-unreachable"
+            return DatabaseSeen(name, None, error=_sentence(e, None), kind=kind)
+        except QueryError as e:
+            return DatabaseSeen(name, None, error=e.message, kind=e.kind)
+
     def ask(self, reader: Login, assertions: Sequence[Assertion], salt: str, within: timedelta) -> tuple[Answer, ...]:
         """Ask every question; see the port. A server that is gone is waited for once, not once for each question."""
         deadline = self._monotonic() + within.total_seconds()
@@ -168,11 +200,16 @@ class Postgres:
             )
 
     def _reached(self, question: _Question) -> psycopg.Connection[Any]:
+        return self._connected(question.login, question.deadline, question.patience, SETTINGS, Raw())
+
+    def _connected(
+        self, login: Login, deadline: float, patience: float, settings: dict[str, str], context: Raw | None = None
+    ) -> psycopg.Connection[Any]:
         """Connect, and try again for a while as long as the server cannot be reached: it may be recovering."""
-        until = min(self._monotonic() + question.patience, question.deadline)
+        until = min(self._monotonic() + patience, deadline)
         while True:
             try:
-                return connect(question.login, self._roots, SETTINGS, Raw())
+                return connect(login, self._roots, settings, context)
             except QueryError as e:
                 if e.kind != "database-unreachable" or self._monotonic() + EVERY > until:
                     raise

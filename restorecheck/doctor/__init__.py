@@ -1,7 +1,8 @@
 """Looks at everything that a run will need, before one does, and says what to mend. Only reads.
 
 `diagnosis` has the words, `backups` looks at a check's recovery points and keys, `placement` at where scratch is put,
-`capacity` at quotas, classes and engine versions. What may not be looked at is `could not look`, never `pass`.
+`capacity` at quotas, classes and engine versions, `buckets` at the buckets of checks of objects and dumps. What may not
+be looked at is `could not look`, never `pass`.
 """
 
 from __future__ import annotations
@@ -11,12 +12,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from restorecheck.config import Config
-from restorecheck.doctor import backups, capacity, keys, placement
+from restorecheck.doctor import backups, buckets, capacity, keys, placement
 from restorecheck.doctor.diagnosis import Diagnosis, Gate, Hand, Ill, Outcome, examined
 from restorecheck.errors import RefusedError, RestorecheckError
 from restorecheck.failures import kind
 from restorecheck.fence import Role
-from restorecheck.model import Check, Placement
+from restorecheck.model import AuroraSource, Check, Placement, S3DumpSource, S3ObjectsSource
 
 __all__ = ["Diagnosis", "Gate", "Hand", "Outcome", "diagnose"]
 
@@ -51,6 +52,7 @@ class _Visit:
     found: list[Diagnosis] = field(default_factory=list)
     hands: dict[tuple[Role, str, str], Hand] = field(default_factory=dict)
     largest: dict[tuple[str, str], int] = field(default_factory=dict)  # placement → GiB of the largest backup
+    needs: dict[tuple[str, str], dict[str, int]] = field(default_factory=dict)  # placement → quotas that a run takes of
 
     def look(self, subject: str, name: str, look: Callable[[], str]) -> None:
         self.found.append(examined(subject, name, look))
@@ -82,19 +84,33 @@ class _Visit:
             "source": lambda: self.hand(Role.SOURCE, source.account, source.region),
             "scratch": lambda: self.hand(Role.SCRATCH, place.account, place.region),
         }
+        if isinstance(source, S3ObjectsSource | S3DumpSource):
+            bucket = source
+            self.look(check.name, "versions", lambda: buckets.history(check, bucket, doors["source"]()))
+            self.look(check.name, "reading", lambda: buckets.readable(bucket, doors))
+            return
         scratch = doors["scratch"]
-        self.look(check.name, "recovery points", lambda: backups.points(check, doors, known, self.now))
-        self.look(check.name, "key of the backup", lambda: backups.key(check, doors, known))
+        self.look(check.name, "recovery points", lambda: backups.points(check, source, doors, known, self.now))
+        self.look(check.name, "key of the backup", lambda: backups.key(source, doors, known))
         self.look(check.name, "engine version", lambda: capacity.engine(scratch(), known.newest()))
         self.look(check.name, "instance class", lambda: capacity.orderable(scratch(), known.newest(), place))
         where = (place.account, place.region)
         self.largest[where] = max(self.largest.get(where, 0), known.size_gib)
+        needs = capacity.OF_INSTANCES
+        if isinstance(source, AuroraSource):
+            needs = capacity.OF_COPIED_CLUSTERS if source.copies else capacity.OF_CLUSTERS
+        self.needs.setdefault(where, {}).update(needs)
 
     def place(self, place: Placement, subject: str) -> None:
         where = (Role.SCRATCH, place.account, place.region)
         needed = self.largest.get(where[1:], 0)
+        needs = tuple(self.needs.get(where[1:], dict(capacity.OF_INSTANCES)).items())
+        if place.bucket:
+            self.look(subject, "bucket", lambda: buckets.scratch(self.hand(*where), place))
+        if not place.subnet_group:  # nothing but objects is restored here
+            return
         self.key(subject, "key", where, place.key)
         self.look(subject, "subnets", lambda: placement.subnets(self.hand(*where), place))
         self.look(subject, "routes", lambda: placement.routes(self.hand(*where), place))
         self.look(subject, "security groups", lambda: placement.security_groups(self.hand(*where), place))
-        self.look(subject, "quotas", lambda: capacity.quotas(self.hand(*where), needed))
+        self.look(subject, "quotas", lambda: capacity.quotas(self.hand(*where), needs, needed))

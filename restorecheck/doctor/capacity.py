@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from restorecheck.doctor.diagnosis import Described, Hand, Ill, said
 from restorecheck.errors import SourceError
 from restorecheck.model import Placement
 
+Quota = tuple[str, int]
 
-def quotas(hand: Hand, needed_gib: int) -> str:
-    """Look whether one more instance, one more manual snapshot and `needed_gib` of storage fit into the quotas."""
+OF_INSTANCES: tuple[Quota, ...] = (("DBInstances", 1), ("ManualSnapshots", 1))
+OF_CLUSTERS: tuple[Quota, ...] = (("DBInstances", 1), ("DBClusters", 1))
+OF_COPIED_CLUSTERS: tuple[Quota, ...] = (*OF_CLUSTERS, ("ManualClusterSnapshots", 1))
+"""Quotas that a run takes of, and how much of each. Names: the RDS API reference, AccountQuota."""
+
+
+def quotas(hand: Hand, needs: Iterable[Quota], needed_gib: int) -> str:
+    """Look whether what a run makes and `needed_gib` of storage fit into the quotas."""
     answer = hand.call("rds", "DescribeAccountAttributes")
     limits = {limit.get("AccountQuotaName"): limit for limit in said(answer, "AccountQuotas", "this account")}
     shown = []
-    # Names and units: the RDS API reference, AccountQuota. Storage is in GiB.
-    for name, needed in (("DBInstances", 1), ("ManualSnapshots", 1), ("AllocatedStorage", max(needed_gib, 1))):
+    wanted = dict(needs)
+    if "ManualSnapshots" in wanted:  # instances have storage of their own, and of a quota in GiB
+        wanted["AllocatedStorage"] = max(needed_gib, 1)
+    for name, needed in wanted.items():
         if name not in limits:
             raise SourceError(f"AWS does not say the quota {name}", kind="unknown-answer")
         used, most = said(limits[name], "Used", name), said(limits[name], "Max", name)
@@ -42,7 +53,10 @@ def engine(hand: Hand, newest: Described) -> str:
     if None in statuses:
         raise SourceError(f"AWS does not say the status of {name} {version}", kind="unknown-answer")
     word = ", ".join(sorted(str(status) for status in statuses)) or "not offered any more"
-    raise Ill(f"{name} {version} is {word}", "upgrade the snapshot with ModifyDBSnapshot, and the source with it")
+    fix = "upgrade the snapshot with ModifyDBSnapshot, and the source with it"
+    if "DBClusterSnapshotArn" in newest:  # which cannot be upgraded
+        fix = "upgrade the source, so that its next snapshot can be restored"
+    raise Ill(f"{name} {version} is {word}", fix)
 
 
 def orderable(hand: Hand, newest: Described, place: Placement) -> str:
@@ -52,7 +66,8 @@ def orderable(hand: Hand, newest: Described, place: Placement) -> str:
         "EngineVersion": said(newest, "EngineVersion", "the snapshot"),
         "DBInstanceClass": place.instance_class,
     }
-    if licence := newest.get("LicenseModel"):
+    # What a cluster snapshot says of its licence is not in the words of the options.
+    if (licence := newest.get("LicenseModel")) and "DBClusterSnapshotArn" not in newest:
         wanted["LicenseModel"] = licence
     options = hand.pages("rds", "DescribeOrderableDBInstanceOptions", "OrderableDBInstanceOptions", **wanted, Vpc=True)
     what = f"{place.instance_class} for {wanted['Engine']} {wanted['EngineVersion']}"

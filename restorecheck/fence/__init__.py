@@ -12,11 +12,17 @@ from restorecheck.fence.decision import (
     TAG_RESOURCE,
     TAG_RUN,
     Permit,
+    ResourceKind,
     Target,
     lease_of,
     why_not,
 )
-from restorecheck.fence.described import target_of_instance, target_of_snapshot
+from restorecheck.fence.described import (
+    target_of_cluster,
+    target_of_cluster_snapshot,
+    target_of_instance,
+    target_of_snapshot,
+)
 from restorecheck.fence.guard import Mode, PlannedCall
 from restorecheck.fence.hand import Hand
 from restorecheck.fence.sessions import Fence
@@ -40,9 +46,12 @@ __all__ = [
     "Outage",
     "Permit",
     "PlannedCall",
+    "ResourceKind",
     "Role",
     "Target",
     "lease_of",
+    "target_of_cluster",
+    "target_of_cluster_snapshot",
     "target_of_instance",
     "target_of_snapshot",
     "why_not",

@@ -32,6 +32,8 @@ ResourceKind = Literal["db", "cluster", "snapshot", "cluster-snapshot", "objects
 """As ARNs of RDS name them. `objects` are all below one prefix of the scratch bucket; their name is `bucket/prefix`,
 and what is known of them is what their lease says."""
 
+_SNAPSHOTS = frozenset({"snapshot", "cluster-snapshot"})
+
 
 @dataclass(frozen=True, slots=True)
 class Permit:
@@ -84,10 +86,12 @@ class Target:
     tags: Mapping[str, str] | None
     status: str | None
     created: datetime | None
-    deletion_protection: bool | None = None  # instances only
-    replicas: int | None = None  # instances only
+    deletion_protection: bool | None = None  # instances and clusters
+    replicas: int | None = None  # instances and clusters; a primary or a global cluster that it belongs to counts, too
+    members: frozenset[str] | None = None  # clusters only: its instances
     snapshot_type: str | None = None  # snapshots only
-    instance: str | None = None  # snapshots only: of which instance
+    instance: str | None = None  # snapshots of instances: of which instance
+    cluster: str | None = None  # snapshots of clusters: of which; instances: in which, and AWS says none if in none
 
 
 def why_not_place(role: Role, account: str, region: object, permit: Permit) -> str | None:
@@ -129,7 +133,7 @@ def _why_not_account(target: Target, permit: Permit) -> str | None:
     if target.account == permit.scratch_account and target.account in permit.scratch_accounts:
         return None
     in_source = target.account == permit.source_account and target.account in permit.source_accounts
-    if in_source and target.kind == "snapshot":  # our own copies; an instance of a source account is never a target
+    if in_source and target.kind in _SNAPSHOTS:  # our own copies; what runs in a source account is never a target
         return None
     return f"account {target.account or '?'} is not one in which this run may do this"
 
@@ -177,6 +181,8 @@ def _why_not_age(target: Target, permit: Permit) -> str | None:
 def _why_not_kind(target: Target, permit: Permit) -> str | None:
     if target.kind == "db":
         return _why_not_instance(target)
+    if target.kind == "cluster":
+        return _why_not_cluster(target)
     if target.kind == "objects":
         return None if permit.bucket else "the permit is for no bucket"
     return _why_not_snapshot(target)
@@ -187,11 +193,32 @@ def _why_not_instance(target: Target) -> str | None:
         return "deletion protection is not known to be off"
     if target.replicas != 0:
         return "it has, or may have, read replicas"
+    if target.cluster and target.cluster != target.name:
+        return f"it is in the cluster {target.cluster}, which is not its run's"
+    return None
+
+
+def _why_not_cluster(target: Target) -> str | None:
+    if target.deletion_protection is not False:
+        return "deletion protection is not known to be off"
+    if target.replicas != 0:
+        return "it replicates, or may replicate, to or from another cluster"
+    if target.members is None:
+        return "its instances are not known"
+    if strange := target.members - {target.name}:
+        return f"the instance {min(strange)} in it is not its run's"
     return None
 
 
 def _why_not_snapshot(target: Target) -> str | None:
     return None if target.snapshot_type == "manual" else "it is not a manual snapshot"
+
+
+def why_not_destroy(target: Target) -> str | None:
+    """Return why this target, which may be changed, may not be deleted now; or None if it may."""
+    if target.kind == "cluster" and target.members != frozenset():
+        return "it still has, or may have, instances"
+    return None
 
 
 def lease_of(target: Target) -> datetime | None:
@@ -211,14 +238,16 @@ def why_not_share(target: Target, permit: Permit) -> str | None:
 
     It may for its own copy, and for the one manual snapshot of the owner's that it picked.
     """
-    if target.kind != "snapshot":
+    if target.kind not in _SNAPSHOTS:
         return "only a snapshot can be shared"
-    if not permit.instance or target.instance != permit.instance:
+    if target.kind == "snapshot" and (not permit.instance or target.instance != permit.instance):
         return "it is not a snapshot of the instance whose backups are tested"
+    if target.kind == "cluster-snapshot" and (not permit.cluster or target.cluster != permit.cluster):
+        return "it is not a snapshot of the cluster whose backups are tested"
     if not permit.borrowed or target.name != permit.borrowed:
         return why_not(target, permit)
     if target.account != permit.source_account or target.account not in permit.source_accounts:
         return "it is not in the source account"
-    if target.arn != permit.arn("snapshot", target.account, target.name):
+    if target.arn != permit.arn(target.kind, target.account, target.name):
         return f"its ARN is {target.arn or 'not known'}, not the one that belongs to its name, account and region"
     return _why_not_snapshot(target)

@@ -28,6 +28,26 @@ def target_of_instance(described: Mapping[str, Any], account: str) -> Target:
         created=described.get("InstanceCreateTime"),
         deletion_protection=described.get("DeletionProtection"),
         replicas=None if replicas is None else len(replicas) + len(clusters),
+        cluster=described.get("DBClusterIdentifier"),
+    )
+
+
+def target_of_cluster(described: Mapping[str, Any], account: str) -> Target:
+    """Return what the fence needs to know of a cluster in a DescribeDBClusters answer."""
+    replicas, members = described.get("ReadReplicaIdentifiers"), described.get("DBClusterMembers")
+    # AWS leaves these two out where there is none.
+    above = [name for name in ("ReplicationSourceIdentifier", "GlobalClusterIdentifier") if described.get(name)]
+    return Target(
+        kind="cluster",
+        account=account,
+        name=described.get("DBClusterIdentifier", ""),
+        arn=described.get("DBClusterArn"),
+        tags=_tags(described),
+        status=described.get("Status"),
+        created=described.get("ClusterCreateTime"),
+        deletion_protection=described.get("DeletionProtection"),
+        replicas=None if replicas is None else len(replicas) + len(above),
+        members=None if members is None else frozenset(member.get("DBInstanceIdentifier", "") for member in members),
     )
 
 
@@ -43,6 +63,21 @@ def target_of_snapshot(described: Mapping[str, Any], account: str) -> Target:
         created=described.get("SnapshotCreateTime"),
         snapshot_type=described.get("SnapshotType"),
         instance=described.get("DBInstanceIdentifier"),
+    )
+
+
+def target_of_cluster_snapshot(described: Mapping[str, Any], account: str) -> Target:
+    """Return what the fence needs to know of a snapshot in a DescribeDBClusterSnapshots answer."""
+    return Target(
+        kind="cluster-snapshot",
+        account=account,
+        name=described.get("DBClusterSnapshotIdentifier", ""),
+        arn=described.get("DBClusterSnapshotArn"),
+        tags=_tags(described),
+        status=described.get("Status"),
+        created=described.get("SnapshotCreateTime"),
+        snapshot_type=described.get("SnapshotType"),
+        cluster=described.get("DBClusterIdentifier"),
     )
 
 

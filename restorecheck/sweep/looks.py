@@ -17,6 +17,8 @@ from restorecheck.fence import (
     Role,
     Target,
     lease_of,
+    target_of_cluster,
+    target_of_cluster_snapshot,
     target_of_instance,
     target_of_snapshot,
     why_not,
@@ -43,7 +45,14 @@ class Gate(Protocol):
     """What the sweep needs of the fence."""
 
     def permit(
-        self, *, source_account: str, scratch_account: str, region: str, began: datetime, expires: datetime
+        self,
+        *,
+        source_account: str,
+        scratch_account: str,
+        region: str,
+        began: datetime,
+        expires: datetime,
+        bucket: str = "",
     ) -> Permit:
         """Make the permit of a sweep."""
 
@@ -57,13 +66,13 @@ class Sight:
 
     place: Place
     target: Target
-    copied_from: str = ""  # instance snapshots: the ARN of the snapshot in another account that it is a copy of
-    cluster: str = ""  # cluster snapshots: of which cluster
+    copied_from: str = ""  # snapshots: the ARN of the snapshot in another account that it is a copy of
 
     @property
     def final(self) -> bool:
         """Whether Aurora made it of a cluster that has a run's name."""
-        return self.target.name.startswith(FINAL) and self.cluster.startswith(PREFIX)
+        made = self.target.kind == "cluster-snapshot" and self.target.name.startswith(FINAL)
+        return made and (self.target.cluster or "").startswith(PREFIX)
 
     @property
     def marked(self) -> bool:
@@ -87,33 +96,28 @@ def _instance(place: Place, described: Mapping[str, Any]) -> Sight:
     return Sight(place, target_of_instance(described, place.account))
 
 
+def _cluster(place: Place, described: Mapping[str, Any]) -> Sight:
+    return Sight(place, target_of_cluster(described, place.account))
+
+
 def _snapshot(place: Place, described: Mapping[str, Any]) -> Sight:
     target = target_of_snapshot(described, place.account)
     return Sight(place, target, copied_from=described.get("SourceDBSnapshotIdentifier") or "")
 
 
 def _cluster_snapshot(place: Place, described: Mapping[str, Any]) -> Sight:
-    tags = described.get("TagList")
-    target = Target(
-        kind="cluster-snapshot",
-        account=place.account,
-        name=described.get("DBClusterSnapshotIdentifier", ""),
-        arn=described.get("DBClusterSnapshotArn"),
-        tags=None if tags is None else {tag.get("Key", ""): tag.get("Value", "") for tag in tags},
-        status=described.get("Status"),
-        created=described.get("SnapshotCreateTime"),
-        snapshot_type=described.get("SnapshotType"),
-    )
-    return Sight(place, target, cluster=described.get("DBClusterIdentifier") or "")
+    target = target_of_cluster_snapshot(described, place.account)
+    return Sight(place, target, copied_from=described.get("SourceDBClusterSnapshotArn") or "")
 
 
 _MANUAL = {"SnapshotType": "manual"}
 _SCRATCH, _BOTH = frozenset({Role.SCRATCH}), frozenset({Role.SCRATCH, Role.SOURCE})
 
 INSTANCES = Look("instances", _SCRATCH, "DescribeDBInstances", "DBInstances", {}, _instance)
+CLUSTERS = Look("clusters", _SCRATCH, "DescribeDBClusters", "DBClusters", {}, _cluster)
 SNAPSHOTS = Look("snapshots", _BOTH, "DescribeDBSnapshots", "DBSnapshots", _MANUAL, _snapshot)
 CLUSTER_SNAPSHOTS = Look(
-    "cluster snapshots", _SCRATCH, "DescribeDBClusterSnapshots", "DBClusterSnapshots", _MANUAL, _cluster_snapshot
+    "cluster snapshots", _BOTH, "DescribeDBClusterSnapshots", "DBClusterSnapshots", _MANUAL, _cluster_snapshot
 )
 
 
@@ -126,7 +130,14 @@ def listed(fence: Gate, place: Place, look: Look) -> list[Sight]:
 def permit_of(fence: Gate, place: Place, now: datetime) -> Permit:
     """Return leave to delete in this one place: the other side of the permit is nobody's account."""
     source, scratch = (place.account, "") if place.role is Role.SOURCE else ("", place.account)
-    return fence.permit(source_account=source, scratch_account=scratch, region=place.region, began=now, expires=now)
+    return fence.permit(
+        source_account=source,
+        scratch_account=scratch,
+        region=place.region,
+        began=now,
+        expires=now,
+        bucket=place.bucket,
+    )
 
 
 def judged(sight: Sight, permit: Permit) -> Piece:
@@ -136,10 +147,8 @@ def judged(sight: Sight, permit: Permit) -> Piece:
     if target.status == "deleting" and (reason is None or sight.final):
         return Piece(place, target, State.GOING)
     if sight.final:
-        made = f"made by AWS when an upgrade of the cluster {sight.cluster} failed, so no tag can prove whose it is"
+        made = f"made by AWS when an upgrade of the cluster {target.cluster} failed, so no tag can prove whose it is"
         return Piece(place, target, State.KEPT, f"{made}; {_by_hand(sight)}")
-    if reason is None and target.kind == "cluster-snapshot":
-        return Piece(place, target, State.KEPT, f"its lease has run out; {_by_hand(sight)}")
     if reason is None:
         return Piece(place, target, State.EXPIRED)
     # Leased, if the lease is all that stands against it; anything else is not as we would have made it.
@@ -151,7 +160,4 @@ def judged(sight: Sight, permit: Permit) -> Piece:
 def _by_hand(sight: Sight) -> str:
     name, place = shlex.quote(sight.target.name), sight.place
     command = f"aws rds delete-db-cluster-snapshot --region {place.region} --db-cluster-snapshot-identifier {name}"
-    return (
-        "restorecheck has no call that deletes a cluster snapshot; "
-        f"if nobody needs it, run this in account {place.account}: {command}"
-    )
+    return f"if nobody needs it, run this in account {place.account}: {command}"

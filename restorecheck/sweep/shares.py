@@ -16,7 +16,7 @@ from restorecheck.sweep.swept import Blind, Piece, Place, State
 
 WHAT = "shares"
 MOST_ASKED = 200
-"""AWS tells of one snapshot per call who may see it. More than this many calls are not made in one place."""
+"""AWS tells of one snapshot per call who may see it. More than this many are not asked about, of a kind and place."""
 
 EVERYBODY = "all"
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
@@ -58,13 +58,14 @@ def shares(
 
 def _visible_to(hand: Hand, target: Target) -> frozenset[str]:
     """Return the accounts that a snapshot is shared with. Empty also if it is gone by now."""
+    word = "DBClusterSnapshot" if target.kind == "cluster-snapshot" else "DBSnapshot"
     try:
-        answer = hand.call("rds", "DescribeDBSnapshotAttributes", DBSnapshotIdentifier=target.name)
+        answer = hand.call("rds", f"Describe{word}Attributes", **{f"{word}Identifier": target.name})
     except AwsError as e:
-        if e.code == "DBSnapshotNotFound":
+        if e.code in {"DBSnapshotNotFound", "DBClusterSnapshotNotFoundFault"}:
             return frozenset()
         raise
-    attributes = answer.get("DBSnapshotAttributesResult", {}).get("DBSnapshotAttributes")
+    attributes = answer.get(f"{word}AttributesResult", {}).get(f"{word}Attributes")
     if attributes is None:
         raise SourceError(f"AWS does not say who may see the snapshot {target.name}", kind="unknown-answer")
     return frozenset(

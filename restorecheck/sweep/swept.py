@@ -22,6 +22,7 @@ class Place:
     account: str
     region: str
     name: str = ""  # what the operator calls the account
+    bucket: str = ""  # scratch accounts: for restored objects; empty: none
 
 
 class State(StrEnum):
@@ -30,6 +31,7 @@ class State(StrEnum):
     EXPIRED = "expired"  # would be deleted
     ASKED = "asked"  # AWS accepted the deletion
     GOING = "going"  # AWS was deleting it already, or has just finished
+    WAITING = "waiting"  # a cluster that has expired and still has its instance: the next sweep deletes it
     LEASED = "leased"  # of a run that may still be going on
     KEPT = "kept"  # carries our name or tag, and may not be deleted: somebody has to look
     FAILED = "failed"  # was to be deleted, and was not
@@ -38,7 +40,7 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """One instance or snapshot that carries our name or tag, or that came of one; or (`shared`) an owner's snapshot."""
+    """What carries our name or tag, or came of what does; or (`shared`) an owner's snapshot."""
 
     place: Place
     target: Target

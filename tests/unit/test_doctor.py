@@ -17,7 +17,7 @@ from restorecheck.config.resolved import ScratchAccount, SourceAccount
 from restorecheck.doctor import Diagnosis, diagnose
 from restorecheck.errors import AwsError, RefusedError, RestorecheckError, SourceError
 from restorecheck.fence import TABLE, Effect, Role
-from restorecheck.model import Check, Limits, Placement, RdsSource, SnapshotKind
+from restorecheck.model import AuroraSource, Check, Limits, Placement, RdsSource, SnapshotKind
 
 NOW = BEGAN
 SOURCE_KEY = f"arn:aws:kms:{REGION}:{SOURCE}:key/source"
@@ -586,3 +586,126 @@ def test_storage_is_needed_for_the_largest_backup_of_the_place():
     aws.answers[Role.SCRATCH, "DescribeAccountAttributes"] = quotas(AllocatedStorage=(99_200, 100_000))
     found = {d.name: d for d in diagnose(config_of(checks=(large, small)), aws, NOW)}
     assert "99200 of 100000 used, 900 needed" in found["quotas"].detail
+
+
+# --- clusters -------------------------------------------------------------------------------------------------------
+
+SHOP = replace(
+    CHECK,
+    name="shop-aurora",
+    source=AuroraSource(SOURCE, REGION, "shop", share_key=SHARE_KEY),
+    placement=replace(PLACEMENT, instance_class="db.serverless", capacity=(0.5, 2.0)),
+)
+
+
+def cluster_snapshot(name: str = "rds:shop-2026-11-21-02-10", **changes: Any) -> dict[str, Any]:
+    return {
+        "DBClusterSnapshotIdentifier": name,
+        "DBClusterSnapshotArn": f"arn:aws:rds:{REGION}:{SOURCE}:cluster-snapshot:{name}",
+        "DBClusterIdentifier": "shop",
+        "Status": "available",
+        "SnapshotType": "automated",
+        "SnapshotCreateTime": NOW - timedelta(minutes=50),
+        "Engine": "aurora-postgresql",
+        "EngineVersion": "16.6",
+        "LicenseModel": "aurora-postgresql",
+        "AllocatedStorage": 200_000,
+        "StorageEncrypted": True,
+        "KmsKeyId": SOURCE_KEY,
+        **changes,
+    }
+
+
+def cluster_aws(*described: dict[str, Any], shared: tuple[dict[str, Any], ...] = (), **limits: Any) -> FakeAws:
+    """A world in which an Aurora check is well, and that holds no snapshot of an instance."""
+    room = {"DBClusters": (39, 40), "ManualClusterSnapshots": (99, 100), "ManualSnapshots": (100, 100), **limits}
+    answers = well() | {
+        (Role.SOURCE, "DescribeDBClusterSnapshots"): {"DBClusterSnapshots": list(described)},
+        (Role.SCRATCH, "DescribeDBClusterSnapshots"): {"DBClusterSnapshots": list(shared)},
+        (Role.SCRATCH, "DescribeDBEngineVersions"): {
+            "DBEngineVersions": [{"EngineVersion": "16.6", "Status": "available"}]
+        },
+        (Role.SCRATCH, "DescribeOrderableDBInstanceOptions"): {
+            "OrderableDBInstanceOptions": [{"DBInstanceClass": "db.serverless"}]
+        },
+        (Role.SCRATCH, "DescribeAccountAttributes"): quotas(**room),
+    }
+    for role in (Role.SOURCE, Role.SCRATCH):
+        del answers[role, "DescribeDBSnapshots"]  # asking for these would be the wrong list
+    return FakeAws(answers)
+
+
+def test_a_world_in_which_a_cluster_is_well_passes_everything():
+    aws = cluster_aws(cluster_snapshot())
+    found = look(aws, SHOP)
+    assert {d.outcome for d in found.values()} == {"pass"}
+    assert found[LAB, "quotas"].detail == "DBInstances 3 of 40, DBClusters 39 of 40"
+    [asked] = [params for _, _, operation, params in aws.asked if operation == "DescribeOrderableDBInstanceOptions"]
+    assert asked == {
+        "Engine": "aurora-postgresql",
+        "EngineVersion": "16.6",
+        "DBInstanceClass": "db.serverless",
+        "Vpc": True,
+    }
+
+
+def test_a_copy_of_a_cluster_snapshot_needs_room_only_where_one_is_made():
+    copying = replace(SHOP, source=AuroraSource(SOURCE, REGION, "shop", copies=True))
+    full = cluster_aws(cluster_snapshot(), ManualClusterSnapshots=(100, 100))
+    assert look(full, SHOP)[LAB, "quotas"].outcome == "pass"
+    assert "ManualClusterSnapshots has no room" in look(full, copying)[LAB, "quotas"].detail
+
+
+def test_no_cluster_snapshot_says_which_list_was_read():
+    one = look(cluster_aws(), SHOP)["shop-aurora", "recovery points"]
+    assert (one.outcome, one.detail) == (
+        "fail",
+        f"no available cluster snapshot (automated, manual) of shop in {REGION}",
+    )
+    assert one.fix == "check the cluster name, the region and `snapshots`; instances keep theirs in another list"
+
+
+def test_a_retired_version_of_a_cluster_is_upgraded_at_the_source():
+    aws = cluster_aws(cluster_snapshot())
+    aws.answers[Role.SCRATCH, "DescribeDBEngineVersions"] = {"DBEngineVersions": []}
+    one = look(aws, SHOP)["shop-aurora", "engine version"]
+    assert (one.outcome, one.fix) == ("fail", "upgrade the source, so that its next snapshot can be restored")
+
+
+def test_shared_cluster_snapshots_are_looked_at_from_the_scratch_account():
+    name = f"arn:aws:rds:{REGION}:{SOURCE}:cluster-snapshot:nightly"
+    ours = f"arn:aws:rds:{REGION}:{SOURCE}:cluster-snapshot:restorecheck-shop-aurora-20261121t0300z"
+    listed = (
+        cluster_snapshot(name, DBClusterSnapshotArn=name),
+        cluster_snapshot(ours, DBClusterSnapshotArn=ours),
+        cluster_snapshot("x", DBClusterSnapshotArn=f"arn:aws:rds:{REGION}:{OTHER}:cluster-snapshot:x"),
+    )
+    shared = replace(SHOP, source=AuroraSource(SOURCE, REGION, "shop", snapshots=(SnapshotKind.SHARED,)))
+    found = look(cluster_aws(shared=listed), shared)
+    assert found["shop-aurora", "recovery points"].detail.startswith("1 recovery point (shared)")
+
+
+@pytest.mark.parametrize(
+    ("share_key", "kind", "outcome"),
+    [
+        (None, SnapshotKind.AUTOMATED, "could not look"),
+        (SHARE_KEY, SnapshotKind.AUTOMATED, "pass"),
+        (None, SnapshotKind.SHARED, "pass"),
+    ],
+)
+def test_of_a_key_that_aws_owns_nobody_can_tell_if_it_can_be_shared(
+    share_key: str | None, kind: SnapshotKind, outcome: str
+):
+    """Under such a key, AWS says of a cluster snapshot that it is not encrypted."""
+    described = cluster_snapshot(StorageEncrypted=False, StorageEncryptionType="sse-rds", KmsKeyId=None)
+    check = replace(SHOP, source=AuroraSource(SOURCE, REGION, "shop", snapshots=(kind,), share_key=share_key))
+    one = look(cluster_aws(described, shared=(described,)), check)["shop-aurora", "key of the backup"]
+    assert one.outcome == outcome
+    assert "a key that AWS owns" in one.detail
+
+
+def test_instances_and_clusters_in_one_place_need_room_for_both():
+    aws = cluster_aws(cluster_snapshot(), ManualSnapshots=(0, 100), DBClusters=(40, 40))
+    aws.answers |= {key: answer for key, answer in well().items() if key[1] == "DescribeDBSnapshots"}
+    found = {(d.subject, d.name): d for d in diagnose(config_of(checks=(CHECK, SHOP)), aws, NOW)}
+    assert "DBClusters has no room" in found[LAB, "quotas"].detail

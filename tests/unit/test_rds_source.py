@@ -2,81 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from rds_accounts import FakeAccounts, FakeDatabase, aws_error
 from workflow.scripted import NOW, POINT, RUN, check
 
-from restorecheck.databases.interface import Login
+from restorecheck.databases.interface import DatabaseSeen
 from restorecheck.errors import AwsError, QueryError, SourceError
-from restorecheck.fence import Permit, Role
-from restorecheck.model import Plan, RecoveryPoint, SnapshotKind
+from restorecheck.model import Plan, RdsSource, RecoveryPoint, S3ObjectsSource, SnapshotKind
 from restorecheck.passwords import Passwords
 from restorecheck.sources.interface import Stage
 from restorecheck.sources.rds import RdsSnapshots, World
 
 NAME = f"restorecheck-{RUN}"
 KEY = "arn:aws:kms:eu-central-1:111111111111:key/k"
-
-
-def aws_error(code: str, kind: str = "settings") -> AwsError:
-    return AwsError(code, f"{code}, said AWS", kind=kind, retryable=False)
-
-
-@dataclass
-class FakeAccounts:
-    """Both accounts: answers by operation (a value, an error, or a list that is used up), and what was called."""
-
-    answers: dict[str, Any] = field(default_factory=dict)
-    called: list[tuple[str, str, dict[str, Any]]] = field(default_factory=list)
-
-    def permit(self, **values: Any) -> Permit:
-        return Permit(frozenset({"111111111111"}), frozenset({"222222222222"}), **values)
-
-    def hand(self, role: Role, account: str, region: str, permit: Permit | None = None) -> FakeHand:
-        return FakeHand(self, role, account)
-
-    def answer(self, side: str, operation: str, params: dict[str, Any]) -> Any:
-        self.called.append((side, operation, params))
-        found = self.answers.get(f"{side} {operation}", self.answers.get(operation, {}))
-        if isinstance(found, list):
-            found = found.pop(0) if len(found) > 1 else found[0]
-        if isinstance(found, Exception):
-            raise found
-        return found
-
-
-@dataclass
-class FakeHand:
-    accounts: FakeAccounts
-    role: Role
-    account: str
-
-    def call(self, service: str, operation: str, **params: Any) -> Any:
-        return self.accounts.answer(str(self.role), operation, params)
-
-    def pages(self, service: str, operation: str, key: str, **params: Any) -> Iterator[Any]:
-        yield from self.call(service, operation, **params).get(key, [])
-
-
-class FakeDatabase:
-    """A Database that answers, or raises what it is given."""
-
-    def __init__(self, error: QueryError | None = None) -> None:
-        self.error = error
-
-    def prepare(self, master: Login, reader: Login) -> None:
-        if self.error:
-            raise self.error
-
-    def knock(self, reader: Login) -> str:
-        return "18.6"
-
-    def ask(self, reader: Login, assertions: Any, salt: str, within: timedelta) -> tuple[Any, ...]:
-        return ()
 
 
 def source(accounts: FakeAccounts, database: FakeDatabase | None = None) -> RdsSnapshots:
@@ -322,3 +264,90 @@ def test_leftovers_are_told_by_name_and_by_tag():
     )
     left = source(accounts).leftovers()
     assert [(leftover.arn.split(":")[-1], bool(leftover.reason)) for leftover in left] == [("x", True), (NAME, False)]
+
+
+# --- asking --------------------------------------------------------------------------------------------------------
+
+
+def test_what_databases_there_are_is_told_beside_the_answers():
+    reachable = ours("db", DBInstanceStatus="available", Endpoint={"Address": "127.0.0.1", "Port": 5432})
+    accounts = FakeAccounts({"DescribeDBInstances": {"DBInstances": [reachable]}})
+    seen = (DatabaseSeen("orders", 3), DatabaseSeen("billing", 2))
+    answers = source(accounts, FakeDatabase(seen=seen)).examine(POINT)
+    [observation] = answers.observations
+    assert (observation.name, observation.kind) == ("databases", "")
+    assert observation.observed == "orders (3 tables); not asked: billing (2 tables)"
+    assert answers.proven == (
+        "the snapshot was restored, and its server answered 1 of 1 questions",
+        "only what the questions read is proven: of orders (3 tables), every other table was restored and not read",
+        "restored and never asked: billing (2 tables)",
+    )
+
+
+def test_databases_that_cannot_be_listed_are_no_green():
+    reachable = ours("db", DBInstanceStatus="available", Endpoint={"Address": "127.0.0.1", "Port": 5432})
+    accounts = FakeAccounts({"DescribeDBInstances": {"DBInstances": [reachable]}})
+    answers = source(accounts, FakeDatabase(seen=QueryError("gone"))).examine(POINT)
+    [observation] = answers.observations
+    assert (observation.kind, observation.observed) == ("database-unreachable", "not known")
+
+
+def test_a_check_of_something_else_has_no_source_here():
+    other = check(source=S3ObjectsSource("111111111111", "eu-central-1", "exports"))
+    world = World(FakeAccounts(), FakeDatabase(), Passwords(b"k" * 32), lambda: NOW)  # type: ignore[arg-type]
+    with pytest.raises(SourceError, match="has no source in RDS"):
+        RdsSnapshots(Plan(RUN, other, NOW), world)
+
+
+# --- what is picked ------------------------------------------------------------------------------------------------
+
+
+def picking(accounts: FakeAccounts, **changes: Any) -> RdsSnapshots:
+    world = World(accounts, FakeDatabase(), Passwords(b"k" * 32), lambda: NOW)  # type: ignore[arg-type]
+    made = check()
+    assert isinstance(made.source, RdsSource)
+    return RdsSnapshots(Plan(RUN, replace(made, source=replace(made.source, **changes)), NOW), world)
+
+
+def test_the_latest_the_oldest_or_one_that_the_run_id_decides_is_picked():
+    ages = {"new": 1, "middle": 5, "old": 9}
+    described = [
+        snapshot(DBSnapshotIdentifier=name, OriginalSnapshotCreateTime=NOW - timedelta(hours=hours))
+        for name, hours in ages.items()
+    ]
+    assert picking(listing(*described)).find().id == "new"
+    oldest = picking(listing(*described), pick="oldest").find()
+    assert (oldest.id, oldest.newest) == ("old", NOW - timedelta(hours=1))
+    random = {picking(listing(*described), pick="random").find().id for _ in range(5)}
+    assert len(random) == 1
+    assert random < set(ages)
+
+
+def test_only_what_is_young_enough_is_offered():
+    accounts = listing(snapshot())
+    assert picking(accounts, within=timedelta(hours=2)).find().id == "weekly"
+    with pytest.raises(SourceError, match="before the window that `within` allows") as e:
+        picking(listing(snapshot()), within=timedelta(minutes=5)).find()
+    assert e.value.kind == "no-recovery-point"
+
+
+@pytest.mark.parametrize("state", ["Disabled", "PendingDeletion"])
+def test_a_key_that_is_dead_or_dying_is_broken(state: str):
+    with pytest.raises(SourceError) as e:
+        source(listing(snapshot(), key={"KeyMetadata": {"KeyState": state, "KeyManager": "CUSTOMER"}})).find()
+    assert e.value.kind == "key-unusable"
+
+
+def test_an_instance_of_this_run_is_adopted_and_anothers_is_refused():
+    taken = aws_error("DBInstanceAlreadyExists", "taken")
+    for described, adopted in ((ours("db"), True), (ours("db", TagList=[]), False)):
+        answers = {
+            "RestoreDBInstanceFromDBSnapshot": taken,
+            "DescribeDBInstances": {"DBInstances": [described]},
+        }
+        begin = stage(source(FakeAccounts(answers)), "restore").begin
+        if adopted:
+            begin()
+        else:
+            with pytest.raises(AwsError):
+                begin()

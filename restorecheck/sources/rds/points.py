@@ -21,44 +21,45 @@ Offered = tuple[SnapshotKind, Described]
 def find(reach: Reach) -> RecoveryPoint:
     """Pick the recovery point that the check asks for, and learn what the way to the scratch account needs."""
     found = [(kind, snapshot) for kind in reach.source.snapshots for snapshot in _listed(reach, kind)]
-    usable = [x for x in found if _usable(x[1])]
+    usable = [x for x in found if _usable(reach, x[1])]
     if not usable:
         raise SourceError(_nothing(reach, found), kind="no-recovery-point")
     newest = max(_created(snapshot) for _, snapshot in usable)
     since = reach.plan.now - reach.source.within if reach.source.within else None
-    offered = sorted((x for x in usable if since is None or _created(x[1]) >= since), key=_order)
+    offered = [x for x in usable if since is None or _created(x[1]) >= since]
     if not offered:
-        message = f"the newest recovery point of {reach.source.instance} is of {newest:%Y-%m-%d %H:%M} UTC"
+        message = f"the newest recovery point of {reach.tested} is of {newest:%Y-%m-%d %H:%M} UTC"
         raise SourceError(f"{message}, before the window that `within` allows", kind="no-recovery-point")
+    offered.sort(key=lambda x: (_created(x[1]), x[1][reach.kept.identifier]))
     return _point(reach, *_picked(reach, offered), newest)
 
 
 def _listed(reach: Reach, kind: SnapshotKind) -> Iterator[Described]:
+    kept = reach.kept
     if kind is not SnapshotKind.SHARED:
-        wanted = {"DBInstanceIdentifier": reach.source.instance, "SnapshotType": str(kind)}
-        yield from reach.hand("source").pages("rds", "DescribeDBSnapshots", "DBSnapshots", **wanted)
+        wanted = {kept.of: reach.tested, "SnapshotType": str(kind)}
+        yield from reach.hand("source").pages("rds", kept.describe, kept.key, **wanted)
         return
-    shared = reach.hand("scratch").pages(
-        "rds", "DescribeDBSnapshots", "DBSnapshots", SnapshotType="shared", IncludeShared=True
-    )
-    for snapshot in shared:  # AWS does not filter these by instance
-        owner = snapshot["DBSnapshotArn"].split(":")[4]
-        if owner == reach.source.account and snapshot["DBInstanceIdentifier"] == reach.source.instance:
+    shared = reach.hand("scratch").pages("rds", kept.describe, kept.key, SnapshotType="shared", IncludeShared=True)
+    for snapshot in shared:  # AWS does not filter these by instance or cluster
+        owner = snapshot[kept.arn].split(":")[4]
+        if owner == reach.source.account and snapshot[kept.of] == reach.tested:
             yield snapshot
 
 
-def _usable(snapshot: Described) -> bool:
+def _usable(reach: Reach, snapshot: Described) -> bool:
     """Leave out what is not finished, and copies that restorecheck itself made."""
-    name = snapshot["DBSnapshotIdentifier"].split(":snapshot:")[-1]  # AWS names a shared one by its ARN
+    kept = reach.kept
+    name = snapshot[kept.identifier].split(f":{kept.kind}:")[-1]  # AWS names a shared one by its ARN
     return snapshot.get("Status") == "available" and not name.startswith(PREFIX)
 
 
 def _nothing(reach: Reach, found: list[Offered]) -> str:
-    kinds = ", ".join(reach.source.snapshots)
-    where = f"{reach.source.instance} in account {reach.source.account}, {reach.source.region}"
+    kinds, nouns = ", ".join(reach.source.snapshots), f"{reach.kept.noun}s"
+    where = f"{reach.tested} in account {reach.source.account}, {reach.source.region}"
     if found:
-        return f"none of the {len(found)} snapshots ({kinds}) of {where} is available and its owner's"
-    return f"there are no snapshots ({kinds}) of {where}"
+        return f"none of the {len(found)} {nouns} ({kinds}) of {where} is available and its owner's"
+    return f"there are no {nouns} ({kinds}) of {where}"
 
 
 def _picked(reach: Reach, offered: list[Offered]) -> Offered:
@@ -70,15 +71,21 @@ def _picked(reach: Reach, offered: list[Offered]) -> Offered:
 
 
 def _point(reach: Reach, kind: SnapshotKind, snapshot: Described, newest: datetime) -> RecoveryPoint:
-    arn = snapshot["DBSnapshotArn"]
-    if snapshot["Engine"] != "postgres":  # said now, and not after a restore that nobody can ask
+    kept = reach.kept
+    arn = snapshot[kept.arn]
+    if snapshot["Engine"] not in reach.engines:  # said now, and not after a restore that nobody can ask
         raise SourceError(f"{arn} is of engine {snapshot['Engine']}", kind="engine-unsupported")
-    key = snapshot.get("KmsKeyId") if snapshot.get("Encrypted") else None
+    # Under a key that AWS owns, a cluster snapshot says that it is not encrypted, and is. [RDS API, DBClusterSnapshot]
+    by_aws = snapshot.get("StorageEncryptionType") == "sse-rds"
+    encrypted = bool(snapshot.get(kept.encrypted)) or by_aws
+    key = snapshot.get("KmsKeyId") if encrypted else None
     default_key = _default_key(reach, kind, key) if key else False
     if default_key and (kind is SnapshotKind.SHARED or not reach.source.share_key):
         raise SourceError(f"{arn} is encrypted under the default key of its account", kind="key-not-shareable")
+    if by_aws and kind is SnapshotKind.MANUAL and reach.source.share_key:
+        default_key = True  # nobody documents that it can be shared; a copy under the share key can
     return RecoveryPoint(
-        id=snapshot["DBSnapshotIdentifier"],
+        id=snapshot[kept.identifier],
         arn=arn,
         kind=kind,
         created=_created(snapshot),
@@ -86,15 +93,22 @@ def _point(reach: Reach, kind: SnapshotKind, snapshot: Described, newest: dateti
         engine=snapshot["Engine"],
         engine_version=snapshot["EngineVersion"],
         master_username=snapshot["MasterUsername"],
-        encrypted=bool(snapshot.get("Encrypted")),
+        encrypted=encrypted,
         key=key,
         default_key=default_key,
-        shared_already=kind is SnapshotKind.MANUAL and reach.shared(snapshot["DBSnapshotIdentifier"]),
+        shared_already=kind is SnapshotKind.MANUAL and reach.shared(snapshot[kept.identifier]),
         data_time=snapshot.get("SnapshotDatabaseTime"),
         size_gib=snapshot.get("AllocatedStorage", 0),
         iops=snapshot.get("Iops"),
         storage_type=snapshot.get("StorageType"),
+        remarks=_remarks(snapshot),
     )
+
+
+def _remarks(snapshot: Described) -> tuple[str, ...]:
+    if snapshot.get("SourceDBClusterSnapshotArn"):
+        return ("it is a copy of a cluster snapshot: AWS tells when it was copied, and not when the original was made",)
+    return ()
 
 
 def _default_key(reach: Reach, kind: SnapshotKind, key: str) -> bool:
@@ -118,7 +132,3 @@ def _created(snapshot: Described) -> datetime:
     """Return when a backup was made; `SnapshotCreateTime` may be the time of a copy."""
     created: datetime = snapshot.get("OriginalSnapshotCreateTime") or snapshot["SnapshotCreateTime"]
     return created
-
-
-def _order(offered: Offered) -> tuple[datetime, str]:
-    return _created(offered[1]), offered[1]["DBSnapshotIdentifier"]

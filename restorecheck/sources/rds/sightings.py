@@ -1,4 +1,4 @@
-"""What all waiting runs of one account and region see of their instances and copies, by one listing for all.
+"""What all waiting runs of one account and region see of their instances, clusters and copies, by one listing for all.
 
 For waiting only. A listing is believed if it was read to its end and begun late enough for whoever asks; a name that
 is not in it is asked for directly, because a listing may lag behind. Nothing is decided, adopted, examined, deleted or
@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Protocol
 
 from restorecheck.errors import SourceError
@@ -18,6 +19,7 @@ from restorecheck.fence import Permit, Role
 from restorecheck.schedule import PREFIX
 from restorecheck.sources.rds import describing
 from restorecheck.sources.rds.describing import Described
+from restorecheck.sources.rds.naming import OF_CLUSTERS, OF_INSTANCES, Snapshots
 
 
 class Hand(Protocol):
@@ -49,13 +51,11 @@ class _Kind:
 
 
 _INSTANCES = _Kind("DescribeDBInstances", "DBInstances", "DBInstanceIdentifier", {}, describing.instance)
-_SNAPSHOTS = _Kind(
-    "DescribeDBSnapshots",
-    "DBSnapshots",
-    "DBSnapshotIdentifier",
-    {"SnapshotType": "manual"},
-    describing.snapshot,
-)
+_CLUSTERS = _Kind("DescribeDBClusters", "DBClusters", "DBClusterIdentifier", {}, describing.cluster)
+_SNAPSHOTS = {
+    of: _Kind(of.describe, of.key, of.identifier, {"SnapshotType": "manual"}, partial(describing.snapshot, kind=of))
+    for of in (OF_INSTANCES, OF_CLUSTERS)
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,11 +94,25 @@ class Sightings:
         """
         return self._seen(_INSTANCES, (role, account, region), name, since, every)
 
-    def snapshot(
+    def cluster(
         self, role: Role, account: str, region: str, name: str, *, since: float, every: float
     ) -> Described | None:
+        """Return a cluster, as `instance` does an instance."""
+        return self._seen(_CLUSTERS, (role, account, region), name, since, every)
+
+    def snapshot(
+        self,
+        role: Role,
+        account: str,
+        region: str,
+        name: str,
+        kind: Snapshots = OF_INSTANCES,
+        *,
+        since: float,
+        every: float,
+    ) -> Described | None:
         """Return a manual snapshot, as `instance` does an instance."""
-        return self._seen(_SNAPSHOTS, (role, account, region), name, since, every)
+        return self._seen(_SNAPSHOTS[kind], (role, account, region), name, since, every)
 
     def _seen(
         self, kind: _Kind, place: tuple[Role, str, str], name: str, since: float, every: float

@@ -1,0 +1,98 @@
+"""Which databases a restored server holds, against those that a check asks: nobody shall pass by asking an empty one.
+
+A cluster holds several databases, and the one that a client gets by default is often empty. Pure: what was seen comes
+in, an observation goes out. It names databases and counts tables; what is in them it never sees.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from restorecheck.databases.interface import SYSTEM, DatabaseSeen
+from restorecheck.errors import RestorecheckError
+from restorecheck.failures import kind
+from restorecheck.model import Observation, Verdict
+
+NAME = "databases"
+EXPECTED = "every database that is asked is there and holds tables"
+
+
+def judged(seen: Sequence[DatabaseSeen], asked: Sequence[str], main: str) -> Observation:
+    """Return what the databases of a server say about a check that asks those in `asked`.
+
+    `main` is the one that stands for the backup if nothing is asked. A database that is asked must exist
+    (`missing-object`) and hold a table (`empty-database`); one that could not be looked into has the kind of its error.
+    """
+    wanted = [name for name in dict.fromkeys(asked or [main]) if name not in SYSTEM]
+    by_name = {one.name: one for one in seen}
+    wrong = [problem for name in wanted if (problem := _wrong(name, by_name.get(name)))]
+    if not asked and main in by_name:
+        wrong = _unasked(by_name[main], seen)
+    # What is known about the backup is said before what is not.
+    wrong.sort(key=lambda problem: kind(problem[0]).verdict is not Verdict.BROKEN)
+    message = "; ".join(text for _, text in wrong)
+    if message:
+        message += f"; {_others(seen, wanted)}"
+    return Observation(
+        name=NAME,
+        expected=EXPECTED,
+        observed=_observed(seen, wanted),
+        kind=wrong[0][0] if wrong else "",
+        message=message,
+    )
+
+
+def failed(error: RestorecheckError) -> Observation:
+    """Return the observation of a server that did not tell which databases it holds."""
+    message = f"the databases could not be looked at: {error.message}"
+    return Observation(NAME, EXPECTED, "not known", error.kind, message)
+
+
+def unread(seen: Iterable[DatabaseSeen], asked: Sequence[str]) -> tuple[str, ...]:
+    """Return what the questions leave open, in plain words, for the level of proof."""
+    said = []
+    known = [one for one in seen if one.tables is not None]
+    of_asked = [_counted(one) for one in known if one.name in asked]
+    if of_asked:
+        held = ", ".join(of_asked)
+        said.append(f"only what the questions read is proven: of {held}, every other table was restored and not read")
+    if nobody := [_counted(one) for one in known if one.name not in asked and one.tables]:
+        said.append(f"restored and never asked: {', '.join(nobody)}")
+    return tuple(said)
+
+
+def _wrong(name: str, one: DatabaseSeen | None) -> tuple[str, str] | None:
+    if one is None:
+        return "missing-object", f"there is no database {name}"
+    if one.kind:
+        return one.kind, f"{name} could not be looked into: {one.error}"
+    return None if one.tables else ("empty-database", f"{name} holds no table")
+
+
+def _unasked(main: DatabaseSeen, seen: Sequence[DatabaseSeen]) -> list[tuple[str, str]]:
+    """Return what is wrong if nothing is asked: the main database may be empty only if all others are known to be."""
+    problem = _wrong(main.name, main)
+    if problem is None or main.kind:
+        return [problem] if problem else []
+    if any(one.tables for one in seen):
+        return [problem]
+    unknown = next((one for one in seen if one.kind), None)
+    return [(unknown.kind, f"{main.name} holds no table, and {_counted(unknown)}")] if unknown else []
+
+
+def _others(seen: Sequence[DatabaseSeen], wanted: Sequence[str]) -> str:
+    holding = [f"{one.name} holds {one.tables}" for one in seen if one.tables and one.name not in wanted]
+    return ", ".join(holding) or "no other database is known to hold a table"
+
+
+def _observed(seen: Sequence[DatabaseSeen], wanted: Sequence[str]) -> str:
+    asked = [_counted(one) for one in seen if one.name in wanted]
+    nobody = [_counted(one) for one in seen if one.name not in wanted]
+    parts = ([", ".join(asked)] if asked else []) + ([f"not asked: {', '.join(nobody)}"] if nobody else [])
+    return "; ".join(parts) or "no database"
+
+
+def _counted(one: DatabaseSeen) -> str:
+    if one.tables is None:
+        return f"{one.name} ({one.error or 'not looked into'})"
+    return f"{one.name} ({one.tables or 'no'} table{'' if one.tables in (0, 1) else 's'})"
