@@ -339,7 +339,16 @@ class Observation:
     value: str | None = None
 
 
-OBSERVATIONS = ("databases", "objects", "read", "dump-checksum", "dump-size", "dump-restored", "dump-complete")
+OBSERVATIONS = (
+    "databases",
+    "objects-compared",
+    "objects-read",
+    "dump-checksum",
+    "dump-complete",
+    "dump-database",
+    "dump-restored",
+    "dump-size",
+)
 """Names of observations; no assertion may be called so."""
 
 

@@ -11,18 +11,37 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from restorecheck.errors import AwsError, RefusedError, RestorecheckError
-from restorecheck.fence import Role, Target
+from restorecheck.errors import AwsError, RestorecheckError
+from restorecheck.fence import ResourceKind, Role, Target
 from restorecheck.schedule import PREFIX
-from restorecheck.sweep.looks import CLUSTER_SNAPSHOTS, INSTANCES, SNAPSHOTS, Gate, Sight, judged, listed, permit_of
+from restorecheck.sweep import prefixes
+from restorecheck.sweep.looks import (
+    CLUSTER_SNAPSHOTS,
+    CLUSTERS,
+    INSTANCES,
+    SNAPSHOTS,
+    Gate,
+    Sight,
+    judged,
+    listed,
+    permit_of,
+)
 from restorecheck.sweep.shares import in_use, shares
 from restorecheck.sweep.swept import Blind, Piece, Place, State, Swept
 
-FEW = 4
-"""With fewer pieces than this in all, no share of them is suspicious: one run leaves up to three."""
+FEW = 5
+"""With fewer pieces than this in all, no share of them is suspicious: one run leaves up to four."""
 
-_LOOKS = (INSTANCES, SNAPSHOTS, CLUSTER_SNAPSHOTS)
-_GONE = ("DBInstanceNotFound", "DBSnapshotNotFound")
+_LOOKS = (INSTANCES, CLUSTERS, SNAPSHOTS, CLUSTER_SNAPSHOTS)
+_DELETES: dict[ResourceKind, tuple[str, str]] = {
+    "db": ("DeleteDBInstance", "DBInstanceIdentifier"),
+    "cluster": ("DeleteDBCluster", "DBClusterIdentifier"),
+    "snapshot": ("DeleteDBSnapshot", "DBSnapshotIdentifier"),
+    "cluster-snapshot": ("DeleteDBClusterSnapshot", "DBClusterSnapshotIdentifier"),
+}
+"""Kind → the call that deletes it, and the parameter that names it: two of different kinds may have the same name."""
+
+_GONE = ("DBInstanceNotFound", "DBSnapshotNotFound", "DBClusterNotFoundFault", "DBClusterSnapshotNotFoundFault")
 
 
 def sweep(
@@ -38,7 +57,8 @@ def sweep(
     seen: list[tuple[Sight, Piece]] = []
     blind: list[Blind] = []
     others: list[tuple[Place, list[Target], frozenset[str]]] = []
-    for place, look in looks:  # instances of all places first: a snapshot may be the source of one that is being made
+    # Instances of all places first: a cluster goes after its own, and a snapshot may be the source of one being made.
+    for place, look in looks:
         try:
             sights = listed(fence, place, look)  # to its end, before anything is believed of it
             permit = permit_of(fence, place, now)
@@ -46,9 +66,16 @@ def sweep(
             blind.append(Blind(place, look.what, e.message))
             continue
         seen += [(sight, judged(sight, permit)) for sight in sights if sight.marked]
-        if place.role is Role.SOURCE and look is SNAPSHOTS:
+        if place.role is Role.SOURCE:  # there only snapshots are looked at
             theirs = [sight.target for sight in sights if not sight.marked]
             others.append((place, theirs, permit.scratch_accounts))
+    for place in places:
+        if place.role is Role.SCRATCH and place.bucket:
+            try:
+                hand = fence.hand(place.role, place.account, place.region)
+                seen += prefixes.found(hand, place, permit_of(fence, place, now))
+            except RestorecheckError as e:
+                blind.append(Blind(place, prefixes.WHAT, e.message))
     pieces = [piece for _, piece in seen]
     tripped = _why_none(pieces, most, share)
     if act and not tripped:
@@ -63,7 +90,7 @@ def sweep(
 
 def _why_none(pieces: Sequence[Piece], most: int, share: float) -> str:
     """Return why so much at once is not believed, or nothing."""
-    named = sum(piece.target.name.startswith(PREFIX) for piece in pieces)
+    named = sum(piece.target.name.rpartition("/")[2].startswith(PREFIX) for piece in pieces)
     expired = sum(piece.state is State.EXPIRED for piece in pieces)
     if expired > most:
         return f"{expired} pieces have expired, and no more than {most} are deleted at once"
@@ -74,20 +101,15 @@ def _why_none(pieces: Sequence[Piece], most: int, share: float) -> str:
 
 def _delete(fence: Gate, piece: Piece, now: datetime) -> Piece:
     place, target = piece.place, piece.target
+    if target.members:  # its own, or the fence would not have let it through
+        return replace(piece, state=State.WAITING, reason="its instance goes first, and the next sweep deletes it")
     try:
         hand = fence.hand(place.role, place.account, place.region, permit_of(fence, place, now))
-        if target.kind == "db":
-            hand.call(
-                "rds",
-                "DeleteDBInstance",
-                DBInstanceIdentifier=target.name,
-                SkipFinalSnapshot=True,
-                DeleteAutomatedBackups=True,
-            )
-        elif target.kind == "snapshot":
-            hand.call("rds", "DeleteDBSnapshot", DBSnapshotIdentifier=target.name)
-        else:  # an instance snapshot may have the very same name
-            raise RefusedError(f"there is no call that deletes a {target.kind}")
+        if target.kind == "objects":
+            return prefixes.delete(hand, piece)
+        operation, parameter = _DELETES[target.kind]
+        whole = {"SkipFinalSnapshot": True, "DeleteAutomatedBackups": True} if target.kind in {"db", "cluster"} else {}
+        hand.call("rds", operation, **{parameter: target.name}, **whole)
     except RestorecheckError as e:
         if isinstance(e, AwsError) and e.code in _GONE:
             return replace(piece, state=State.GOING)

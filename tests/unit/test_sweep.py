@@ -73,6 +73,8 @@ class FakeAws:
     scratch_snapshots: list[dict[str, Any]] = field(default_factory=list)
     source_snapshots: list[dict[str, Any]] = field(default_factory=list)
     cluster_snapshots: list[dict[str, Any]] = field(default_factory=list)
+    source_cluster_snapshots: list[dict[str, Any]] = field(default_factory=list)
+    clusters: list[dict[str, Any]] = field(default_factory=list)
     shared: dict[str, Any] = field(default_factory=dict)  # name of a snapshot → with whom, or what asking raises
     denied: dict[tuple[Role, str], Exception] = field(default_factory=dict)  # role and operation, or "enter"
     deleting: dict[str, Exception] = field(default_factory=dict)  # name of a piece → what its delete raises
@@ -100,8 +102,10 @@ class FakeHand:
         self.aws.calls.append((operation, params))
         if operation == "DescribeDBInstances":
             held = self.aws.instances
+        elif operation == "DescribeDBClusters":
+            held = self.aws.clusters
         elif operation == "DescribeDBClusterSnapshots":
-            held = self.aws.cluster_snapshots
+            held = self.aws.cluster_snapshots if self.role is Role.SCRATCH else self.aws.source_cluster_snapshots
         else:
             held = self.aws.scratch_snapshots if self.role is Role.SCRATCH else self.aws.source_snapshots
         yield from held
@@ -109,24 +113,24 @@ class FakeHand:
             raise self.aws.denied[self.role, operation]
 
     def call(self, service: str, operation: str, **params: Any) -> dict[str, Any]:
-        name = params.get("DBInstanceIdentifier") or params["DBSnapshotIdentifier"]
+        (name,) = (value for key, value in params.items() if key.endswith("Identifier"))
         self.aws.calls.append((operation, params))
-        if operation == "DescribeDBSnapshotAttributes":
-            return self.attributes(name)
+        if operation.endswith("Attributes"):
+            return self.attributes(name, operation.removeprefix("Describe").removesuffix("Attributes"))
         self.aws.permits.append(self.permit)
         if name in self.aws.deleting:
             raise self.aws.deleting[name]
         self.aws.deleted.append((operation, self.account, name))
         return {}
 
-    def attributes(self, name: str) -> dict[str, Any]:
+    def attributes(self, name: str, word: str) -> dict[str, Any]:
         held = self.aws.shared.get(name, [])
         if isinstance(held, Exception):
             raise held
         if isinstance(held, dict):
             return held
         attributes = [{"AttributeName": "restore", "AttributeValues": held}]
-        return {"DBSnapshotAttributesResult": {"DBSnapshotIdentifier": name, "DBSnapshotAttributes": attributes}}
+        return {f"{word}AttributesResult": {f"{word}Identifier": name, f"{word}Attributes": attributes}}
 
 
 def swept(aws: FakeAws, *, act: bool = True, places: tuple[Place, ...] = PLACES, **limits: Any) -> Swept:
@@ -182,8 +186,10 @@ def test_it_lists_once_per_place_and_kind_and_in_a_source_account_manual_snapsho
     swept(aws)
     assert aws.calls == [
         ("DescribeDBInstances", {}),
+        ("DescribeDBClusters", {}),
         ("DescribeDBSnapshots", {"SnapshotType": "manual"}),
         ("DescribeDBSnapshots", {"SnapshotType": "manual"}),
+        ("DescribeDBClusterSnapshots", {"SnapshotType": "manual"}),
         ("DescribeDBClusterSnapshots", {"SnapshotType": "manual"}),
     ]
 
@@ -297,25 +303,25 @@ def test_more_than_a_few_at_once_are_not_believed(act: bool):
 
 
 def test_most_of_all_at_once_is_not_believed():
-    aws = FakeAws([an_instance(19), an_instance(20)], [a_snapshot(20), a_snapshot(22)])
+    aws = FakeAws([an_instance(19), an_instance(20)], [a_snapshot(20), a_snapshot(22), a_snapshot(23)])
     found = swept(aws)
-    assert found.tripped == "3 of 4 pieces have expired, and no more than 50% of them are deleted at once"
+    assert found.tripped == "3 of 5 pieces have expired, and no more than 50% of them are deleted at once"
     assert aws.deleted == []
     assert len(swept(aws, share=0.75).of(State.ASKED)) == 3
 
 
 def test_half_of_all_and_one_lonely_run_are_believed():
-    half = FakeAws([an_instance(19), an_instance(20)], [a_snapshot(22), a_snapshot(22)])
+    half = FakeAws([an_instance(18), an_instance(19), an_instance(20)], [a_snapshot(d) for d in (22, 23, 24)])
     assert swept(half).tripped == ""
     lonely = FakeAws([an_instance()], [a_snapshot()], [a_snapshot(account=SOURCE)])
     assert swept(lonely).tripped == ""
-    assert (len(half.deleted), len(lonely.deleted)) == (2, 3)
+    assert (len(half.deleted), len(lonely.deleted)) == (3, 3)
 
 
 def test_foreign_names_do_not_make_the_share_smaller():
     strangers = [an_instance(DBInstanceIdentifier=f"copy-{i}") for i in range(20)]  # with our tags
-    aws = FakeAws([*strangers, an_instance(18), an_instance(19), an_instance(20)], [a_snapshot(22)])
-    assert swept(aws).tripped.startswith("3 of 4 pieces")
+    aws = FakeAws([*strangers, an_instance(18), an_instance(19), an_instance(20)], [a_snapshot(22), a_snapshot(23)])
+    assert swept(aws).tripped.startswith("3 of 5 pieces")
     assert aws.deleted == []
 
 
@@ -325,7 +331,7 @@ def test_the_breaker_lets_at_most_this_much_go(old: int, fresh: int, most: int, 
     found = swept(aws, most=most, share=share)
     gone = len(aws.deleted)
     assert gone <= most
-    assert gone == 0 or old + fresh < 4 or gone <= share * (old + fresh)
+    assert gone == 0 or old + fresh < 5 or gone <= share * (old + fresh)
     assert gone == (0 if found.tripped else old)
 
 
@@ -339,10 +345,10 @@ def test_a_breaker_that_tripped_is_the_first_that_is_said_and_is_there_for_progr
 
 def test_snapshots_of_others_that_are_shared_do_not_make_the_share_smaller():
     theirs = [an_owners_snapshot(f"nightly-{i}") for i in range(20)]
-    aws = FakeAws([an_instance(18), an_instance(19), an_instance(20)], [a_snapshot(22)], theirs)
+    aws = FakeAws([an_instance(18), an_instance(19), an_instance(20)], [a_snapshot(22), a_snapshot(23)], theirs)
     aws.shared = {theirs[i]["DBSnapshotIdentifier"]: [SCRATCH] for i in range(20)}
     found = swept(aws)
-    assert found.tripped.startswith("3 of 4 pieces")
+    assert found.tripped.startswith("3 of 5 pieces")
     assert len(found.of(State.SHARED)) == 20
 
 
@@ -458,9 +464,116 @@ def test_a_snapshot_that_is_gone_by_then_stops_nothing():
     assert (found.blind, [piece.target.name for piece in found.pieces]) == ((), ["weekly"])
 
 
+def test_a_shared_cluster_snapshot_is_told_as_well():
+    theirs = a_cluster_snapshot(
+        "weekly", DBClusterSnapshotArn=arn("cluster-snapshot", SOURCE, "weekly"), SnapshotType="manual"
+    )
+    aws = FakeAws(source_cluster_snapshots=[theirs], shared={"weekly": [SCRATCH]})
+    (piece,) = swept(aws).pieces
+    assert (piece.state, piece.label) == (State.SHARED, arn("cluster-snapshot", SOURCE, "weekly"))
+    copy = tagged_cluster_snapshot(22, SourceDBClusterSnapshotArn=arn("cluster-snapshot", SOURCE, "weekly"))
+    aws.cluster_snapshots = [copy]
+    (piece,) = swept(aws).of(State.SHARED)
+    assert "in use by a run that may still be going on" in piece.reason
+    gone = AwsError("DBClusterSnapshotNotFoundFault", "no such thing", kind="interfered", retryable=False)
+    aws.shared, aws.cluster_snapshots = {"weekly": gone}, []
+    assert (swept(aws).pieces, swept(aws).blind) == ((), ())
+
+
 def test_shares_do_not_hinder_what_goes():
     aws = FakeAws([an_instance()], [], [an_owners_snapshot()], shared={"before-migration": DENIED})
     assert [piece.state for piece in swept(aws).pieces] == [State.ASKED]
+
+
+# --- clusters ---------------------------------------------------------------------------------------------------
+
+
+def a_cluster(day: int = 20, *members: str, **changes: Any) -> dict[str, Any]:
+    run = run_of(day)
+    began = BEGAN + timedelta(days=day - 21)
+    name = f"restorecheck-{run}"
+    resource = arn("cluster", SCRATCH, name)
+    return {
+        "DBClusterIdentifier": name,
+        "DBClusterArn": resource,
+        "Status": "available",
+        "ClusterCreateTime": began + timedelta(minutes=7),
+        "DeletionProtection": False,
+        "ReadReplicaIdentifiers": [],
+        "DBClusterMembers": [{"DBInstanceIdentifier": member} for member in members],
+        "TagList": tag_list(tags_of(resource, run, began + timedelta(hours=24))),
+        **changes,
+    }
+
+
+def test_all_that_one_run_of_a_cluster_leaves_goes_in_two_sweeps():
+    name = f"restorecheck-{run_of(20)}"
+    source = a_cluster_snapshot(name, **tagged_in(SOURCE, 20))
+    aws = FakeAws(
+        [an_instance(DBClusterIdentifier=name)],
+        clusters=[a_cluster(20, name)],
+        cluster_snapshots=[tagged_cluster_snapshot(20)],
+        source_cluster_snapshots=[source],
+    )
+    found = swept(aws)
+    assert [(p.target.kind, p.state) for p in found.pieces] == [
+        ("db", State.ASKED),
+        ("cluster", State.WAITING),
+        ("cluster-snapshot", State.ASKED),
+        ("cluster-snapshot", State.ASKED),
+    ]
+    assert found.pieces[1].reason == "its instance goes first, and the next sweep deletes it"
+    assert (found.leaked, found.tripped) == (False, "")
+    assert "DeleteDBCluster" not in [operation for operation, _, _ in aws.deleted]
+
+    later = FakeAws(clusters=[a_cluster(20)])
+    assert [piece.state for piece in swept(later).pieces] == [State.ASKED]
+    assert later.calls[-1] == (
+        "DeleteDBCluster",
+        {"DBClusterIdentifier": name, "SkipFinalSnapshot": True, "DeleteAutomatedBackups": True},
+    )
+
+
+def test_a_dry_run_says_that_a_cluster_with_its_instance_would_go():
+    found = swept(FakeAws(clusters=[a_cluster(20, f"restorecheck-{run_of(20)}")]), act=False)
+    assert [piece.state for piece in found.pieces] == [State.EXPIRED]
+
+
+@pytest.mark.parametrize(
+    ("cluster", "reason"),
+    [
+        (a_cluster(20, "reader-of-somebody"), "the instance reader-of-somebody in it is not its run's"),
+        (a_cluster(20, DBClusterMembers=None), "its instances are not known"),
+        (a_cluster(20, DeletionProtection=True), "deletion protection"),
+        (a_cluster(20, GlobalClusterIdentifier="planet"), "it replicates"),
+        (a_cluster(20, ReplicationSourceIdentifier="production"), "it replicates"),
+        (a_cluster(20, ReadReplicaIdentifiers=None), "it replicates, or may replicate"),
+        (a_cluster(20, TagList=[]), "does not carry the tag"),
+        (a_cluster(20, ClusterCreateTime=BEGAN - timedelta(days=300)), "older than the run"),
+    ],
+)
+def test_a_cluster_that_cannot_be_judged_is_kept(cluster: dict[str, Any], reason: str):
+    aws = FakeAws(clusters=[cluster])
+    (piece,) = swept(aws).pieces
+    assert (piece.state, aws.deleted) == (State.KEPT, [])
+    assert reason in piece.reason
+
+
+def test_an_instance_in_a_cluster_of_others_is_kept():
+    aws = FakeAws([an_instance(DBClusterIdentifier="production")])
+    (piece,) = swept(aws).pieces
+    assert (piece.state, piece.reason, aws.deleted) == (
+        State.KEPT,
+        "it is in the cluster production, which is not its run's",
+        [],
+    )
+
+
+@pytest.mark.parametrize("code", ["DBClusterNotFoundFault", "DBClusterSnapshotNotFoundFault"])
+def test_a_cluster_that_is_gone_by_then_is_gone(code: str):
+    gone = AwsError(code, "no such thing", kind="interfered", retryable=False)
+    aws = FakeAws(clusters=[a_cluster(20)], deleting={f"restorecheck-{run_of(20)}": gone})
+    assert [piece.state for piece in swept(aws).pieces] == [State.GOING]
 
 
 # --- cluster snapshots --------------------------------------------------------------------------------------------
@@ -477,6 +590,13 @@ def a_cluster_snapshot(name: str, cluster: str = "shop", **changes: Any) -> dict
         "TagList": [],
         **changes,
     }
+
+
+def tagged_in(account: str, day: int) -> dict[str, Any]:
+    """Return what says that a cluster snapshot is of the run of that day, in this account."""
+    resource, began = arn("cluster-snapshot", account, f"restorecheck-{run_of(day)}"), BEGAN + timedelta(days=day - 21)
+    tags = tag_list(tags_of(resource, run_of(day), began + timedelta(hours=24)))
+    return {"DBClusterSnapshotArn": resource, "SnapshotCreateTime": began + timedelta(minutes=9), "TagList": tags}
 
 
 def tagged_cluster_snapshot(day: int, **changes: Any) -> dict[str, Any]:
@@ -512,7 +632,7 @@ def test_cluster_snapshots_of_others_are_not_mentioned():
 @pytest.mark.parametrize(
     ("described", "state", "reason"),
     [
-        (tagged_cluster_snapshot(20), State.KEPT, "its lease has run out; restorecheck has no call"),
+        (tagged_cluster_snapshot(20), State.ASKED, ""),
         (tagged_cluster_snapshot(22), State.LEASED, "its lease runs until"),
         (tagged_cluster_snapshot(20, Status="deleting"), State.GOING, ""),
         (tagged_cluster_snapshot(20, TagList=[]), State.KEPT, "does not carry the tag"),
@@ -521,23 +641,21 @@ def test_cluster_snapshots_of_others_are_not_mentioned():
         (a_cluster_snapshot("rds-final-1", "restorecheck-x", Status="deleting"), State.GOING, ""),
     ],
 )
-def test_a_cluster_snapshot_is_judged_by_the_fence_and_never_deleted(
-    described: dict[str, Any], state: State, reason: str
-):
+def test_a_cluster_snapshot_is_judged_by_the_fence(described: dict[str, Any], state: State, reason: str):
     aws = FakeAws(cluster_snapshots=[described])
     (piece,) = swept(aws).pieces
     assert piece.state is state
     assert reason in piece.reason
-    assert aws.deleted == []
+    assert len(aws.deleted) == (1 if state is State.ASKED else 0)
 
 
-def test_an_instance_snapshot_of_the_same_name_goes_and_the_cluster_snapshot_stays():
+def test_snapshots_of_both_kinds_of_the_same_name_are_each_deleted_by_their_own_call():
     aws = FakeAws(scratch_snapshots=[a_snapshot(20)], cluster_snapshots=[tagged_cluster_snapshot(20)])
     assert [(p.target.kind, p.state) for p in swept(aws).pieces] == [
         ("snapshot", State.ASKED),
-        ("cluster-snapshot", State.KEPT),
+        ("cluster-snapshot", State.ASKED),
     ]
-    assert len(aws.deleted) == 1
+    assert [operation for operation, _, _ in aws.deleted] == ["DeleteDBSnapshot", "DeleteDBClusterSnapshot"]
 
 
 # --- what is told -------------------------------------------------------------------------------------------------
@@ -587,7 +705,7 @@ def test_a_place_that_cannot_be_entered_is_not_an_empty_place(error: Exception):
     aws = FakeAws([an_instance()], [], [a_snapshot(account=SOURCE)], denied={(Role.SCRATCH, "enter"): error})
     found = swept(aws)
     assert found.blind == tuple(
-        Blind(LAB, what, str(error)) for what in ("instances", "snapshots", "cluster snapshots")
+        Blind(LAB, what, str(error)) for what in ("instances", "clusters", "snapshots", "cluster snapshots")
     )
     assert [piece.place for piece in found.pieces] == [PRODUCTION]
     assert len(aws.deleted) == 1
