@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-APART = {"fleet"}  # make bench-fleet
+APART = {"dump", "fleet", "s3"}  # make bench-dump, bench-fleet, bench-s3
 
 
 def main() -> int:

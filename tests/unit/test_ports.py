@@ -13,8 +13,24 @@ from restorecheck.config import Config, State
 from restorecheck.config.resolved import ScratchAccount, SourceAccount
 from restorecheck.errors import RestorecheckError
 from restorecheck.fence import Mode
-from restorecheck.model import Check, Entrance, Limits, Placement, RdsSource, Report, Verdict
+from restorecheck.model import (
+    AnySource,
+    AuroraSource,
+    Check,
+    Entrance,
+    Limits,
+    Placement,
+    RdsSource,
+    Report,
+    S3DumpSource,
+    S3ObjectsSource,
+    Verdict,
+)
 from restorecheck.ports import LivePorts
+from restorecheck.sources.aurora import AuroraSnapshots
+from restorecheck.sources.rds import RdsSnapshots
+from restorecheck.sources.s3_dump import S3Dump
+from restorecheck.sources.s3_objects import S3Objects
 
 SOURCE, SCRATCH = "111111111111", "222222222222"
 PLACE = Placement(SCRATCH, "eu-central-1", "rc", ("sg-1",), "key", "db.t4g.micro")
@@ -113,6 +129,26 @@ def test_a_report_is_given_to_who_keeps_it(ports: LivePorts):
 
 def test_the_salt_of_a_run_is_its_own_and_the_same_again(ports: LivePorts):
     assert ports.salt(RUN) == ports.salt(RUN) != ports.salt("orders-db-20261122t0300z")
+
+
+@pytest.mark.parametrize(
+    ("declared", "kind"),
+    [
+        (RdsSource(SOURCE, "eu-central-1", "orders", "orders"), RdsSnapshots),
+        (AuroraSource(SOURCE, "eu-central-1", "orders", "orders"), AuroraSnapshots),
+        (S3ObjectsSource(SOURCE, "eu-central-1", "uploads"), S3Objects),
+        (S3DumpSource(SOURCE, "eu-central-1", "dumps", "orders/*.dump", "orders"), S3Dump),
+        (S3DumpSource(SOURCE, "eu-central-1", "dumps", "orders/*.sql", "orders", engine="mysql"), S3Dump),
+    ],
+)
+def test_each_kind_of_source_is_made_for_a_run_and_for_a_plan(ports: LivePorts, declared: AnySource, kind: type):
+    plan = replace(ports.plan(RUN), check=replace(CHECK, source=declared))
+    assert type(ports.source(plan)) is kind
+    assert type(ports.imagined(plan)) is kind
+
+
+def test_a_run_has_a_workplace_of_its_own_below_the_configured_one(ports: LivePorts):
+    assert ports._workplace(RUN) == ports.config.workplace / f"restorecheck-{RUN}"
 
 
 def test_a_plan_mode_shares_no_sightings(ports: LivePorts):

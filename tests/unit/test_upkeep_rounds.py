@@ -15,14 +15,15 @@ from store_places import AT, Hands, report, sqlite_place
 
 from restorecheck.config import Config, State
 from restorecheck.config.resolved import ScratchAccount, SourceAccount
-from restorecheck.errors import RestorecheckError, StoreError
+from restorecheck.errors import RestorecheckError, SourceError, StoreError
 from restorecheck.fence import Fence, Role, Target
-from restorecheck.model import Limits, Placement
+from restorecheck.model import Entry, Limits, Placement, Trigger
 from restorecheck.store import Store
 from restorecheck.sweep import Place, Swept
 from restorecheck.sweep.swept import Piece
 from restorecheck.sweep.swept import State as PieceState
-from restorecheck.upkeep import DAY, RECORDS, Upkeep, places
+from restorecheck.upkeep import DAY, RECORDS, TIDY, Upkeep, places
+from restorecheck.workplace import MARK, Workplace
 
 ACCOUNT = "222222222222"
 PLACES = tuple(Placement(ACCOUNT, region, "rc", ("sg-1",), "key", "db.t4g.micro") for region in ("eu-1", "eu-2"))
@@ -114,6 +115,55 @@ def test_a_sweep_comes_at_once_and_then_on_its_timer(office: Office):
     note = office.store.notes.get("sweep")
     assert note["at"] >= AT.isoformat()
     assert note["summary"] == office.events("sweep.done")[-1]["summary"]
+
+
+def dead(office: Office, run: str) -> Path:
+    """Return the directory of a run whose process died."""
+    path = office.config.workplace / f"restorecheck-{run}"
+    path.mkdir(parents=True)
+    (path / MARK).write_text(run)
+    (path / "00000001").write_bytes(b"half a dump")
+    return path
+
+
+def test_what_dead_processes_left_here_is_removed_and_nothing_else(office: Office):
+    office.round()  # nothing is there, and nothing is made
+    assert not office.config.workplace.exists()
+    left = dead(office, "orders-db-20261120t0300z")
+    theirs = office.config.workplace / "thesis"
+    theirs.mkdir()
+    held = Workplace(office.config.workplace / "restorecheck-shop-db-20261121t0300z", "shop-db-20261121t0300z")
+    held.open()
+    office.later(TIDY + 1)
+    office.round()
+    assert [path.name for path in sorted(office.config.workplace.iterdir()) if not path.name.startswith(".")] == [
+        held.path.name,
+        "thesis",
+    ]
+    assert office.events("workplace.tidied") == [{"removed": [left.name]}]
+    held.remove()
+
+
+def test_what_a_run_that_is_under_way_downloaded_is_kept_for_it(office: Office):
+    entry = Entry("orders-db-20261121t0300z", "orders-db", ACCOUNT, AT, AT, Trigger.SCHEDULE)
+    office.store.ledger.running = lambda: [entry]  # type: ignore[method-assign]
+    left = dead(office, entry.run_id)
+    office.round()
+    assert left.exists()
+
+
+def test_a_workplace_that_cannot_be_tidied_is_told_and_the_rounds_go_on(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+):
+    dead(office, "orders-db-20261120t0300z")
+
+    def fails(self: Workplace) -> None:
+        raise SourceError("it could not be removed", kind="interfered")
+
+    monkeypatch.setattr(Workplace, "remove", fails)
+    office.round()
+    assert office.events("workplace.not-tidied") == [{"why": "it could not be removed"}]
+    assert office.records.before, "what comes after it is done all the same"
 
 
 def test_of_two_processes_one_sweeps(office: Office):

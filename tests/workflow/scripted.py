@@ -116,7 +116,7 @@ class ScriptedSource:
         self.cloud.trip("examine")
         assert self.cloud.pieces.get("open") == 0, "asked before it was open"
         answer = Answer("present", rows=1, columns=1, cells=(Cell("number", self.cloud.rows),))
-        return Answers((answer,), asked_at=NOW)
+        return Answers((answer,), asked_at=NOW, proven=("one of one questions was answered",))
 
     def _removal(self, name: str) -> Stage:
         def begin() -> None:

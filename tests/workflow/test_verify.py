@@ -203,6 +203,12 @@ def test_an_old_point_picked_on_purpose_is_judged_by_the_newest():
     assert run(Cloud(point=picked)).verdict is Verdict.PASSED
 
 
+def test_a_report_says_how_far_its_proof_goes_and_one_that_broke_off_claims_nothing():
+    assert run(Cloud()).proven == ("one of one questions was answered",)
+    broken = Cloud(faults={"examine": [SourceError("gone", kind="interfered")]})
+    assert run(broken).proven == ()
+
+
 def test_a_slow_restore_is_a_warning_and_does_not_break_the_backup():
     report = run(Cloud(), check(rto=timedelta(seconds=1)))
     assert report.verdict is Verdict.PASSED

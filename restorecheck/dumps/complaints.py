@@ -1,0 +1,250 @@
+"""What pg_restore and psql complain of, as values, and what each complaint means: pure, nothing is run here.
+
+An error text can carry a row (`invalid input syntax for type integer: "4111…"`). So a complaint keeps names of objects
+from the dump's table of contents, and of the message only what `postgres_errors` would repeat. Nothing is ignored: a
+complaint that no rule knows counts as unknown, and a restore with one is not green.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from enum import StrEnum
+
+from restorecheck.databases.postgres_errors import repeatable
+from restorecheck.model import Observation
+
+
+class Sort(StrEnum):
+    """What a complaint is about."""
+
+    HARMLESS = "harmless"  # of no consequence in an empty database
+    ROLE = "role"  # a role that the dump speaks of is not here
+    LACK = "lack"  # something else that this machine or this server lacks
+    TROUBLE = "trouble"  # the server went away, or had no memory
+    FULL = "full"  # no room on the disk
+    FOLLOWS = "follows"  # something is missing that an earlier error may have kept from being made
+    REFERENCE = "reference"  # a row points to one that is not there, perhaps because of an earlier error
+    ORDER = "order"  # a rule on values that may depend on how texts are sorted
+    DATA = "data"  # the content is at fault
+    DAMAGE = "damage"  # the archive cannot be read
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Complaint:
+    """One error, without any row value."""
+
+    sort: Sort
+    sentence: str
+    name: str = ""  # of the role, extension or library that is missing
+    sqlstate: str = ""
+
+
+_QUOTED = r"[\"“]([^\"”]*)[\"”]"
+
+RULES: tuple[tuple[Sort, str], ...] = (
+    # --- the archive cannot be read
+    (Sort.DAMAGE, r"unexpected end of file|could not read from input file|could not (un|de)compress"),
+    (Sort.DAMAGE, r"corrupt|did not find magic string|does not appear to be a valid archive|sanity check on integer"),
+    (Sort.DAMAGE, r"could not find (block ID|entry|header for file|file .* in archive)|invalid (tar|ENCODING|STDSTR)"),
+    (Sort.DAMAGE, r"(unexpected|unrecognized|found unexpected) (data )?(block|offset|section)|out of range -- perhaps"),
+    (Sort.DAMAGE, r"could not (open|close|seek|determine) (large object TOC|TOC file|input file|file|seek position)"),
+    (Sort.DAMAGE, r"invalid line in large object|unsupported tar header|could not initialize compression|block ID"),
+    (Sort.DAMAGE, r"unrecognized file format|unexpected (tar|section code)|invalid (dumpId|dependency|creation date)"),
+    (Sort.DAMAGE, r"invalid compression (code|specification)|actual file length|incomplete tar header|invalid entry"),
+    (Sort.DAMAGE, r"inconsistent|not find (slot|any)|large object TOC|ftell|bad (dumpId|checksum)|possibly corrupt"),
+    # --- what is missing here
+    (
+        Sort.LACK,
+        r"unsupported version|not support(ed)? (compression|by this build)|is compressed, but this installation",
+    ),
+    (Sort.FULL, r"No space left on device|could not (extend|write to) file|[Dd]isk quota exceeded"),
+    (Sort.TROUBLE, r"server closed the connection|connection to server|terminating connection|the database system is"),
+    (Sort.TROUBLE, r"out of (shared )?memory|canceling statement|too many clients|could not fork|SSL SYSCALL"),
+    (Sort.TROUBLE, r"no connection to the server|lost synchronization|could not resize shared memory"),
+    (Sort.ROLE, rf"role {_QUOTED} does not exist"),
+    (Sort.LACK, rf"extension {_QUOTED} is not available|could not open extension control file {_QUOTED}"),
+    (
+        Sort.LACK,
+        rf"extension {_QUOTED} has no (installation script|update path)|extension .* must be (loaded|preloaded)",
+    ),
+    (Sort.LACK, r"could not (access|load|open) (file|library) .*(\$libdir|\.so|lib/)|could not access file"),
+    (Sort.LACK, rf"language {_QUOTED} does not exist|tablespace {_QUOTED} does not exist"),
+    (Sort.LACK, rf"access method {_QUOTED} does not exist|{_QUOTED} must be loaded via shared_preload"),
+    (Sort.LACK, r"ICU is not supported|collation .* for encoding .* does not exist|(could not|cannot) create locale"),
+    (Sort.LACK, r"could not (open|convert|find|get) .*(collator|locale)|collation provider|invalid locale"),
+    (Sort.LACK, r"unrecognized configuration parameter|permission denied|must be (superuser|owner|member|able)"),
+    (Sort.LACK, r"not supported by this (build|platform)|wal_level|subscription|replication slot|compression method"),
+    # --- nothing to do with the backup
+    (Sort.HARMLESS, r"schema \"public\" already exists|language \"plpgsql\" already exists"),
+    # --- what it holds
+    (Sort.REFERENCE, r"violates foreign key constraint"),
+    (Sort.ORDER, r"violates (check|exclusion) constraint|is violated by some row|no partition of relation"),
+    (Sort.ORDER, r"violates partition constraint|could not create exclusion constraint"),
+    (Sort.DATA, r"violates|duplicate key|could not create unique index|contains null values|invalid byte sequence"),
+    (Sort.DATA, r"invalid input|missing data for|extra data after|out of range|too long|malformed|invalid hexadecimal"),
+    (Sort.DATA, r"end-of-copy|unterminated|syntax error|literal (carriage return|newline)|unexpected message|mismatch"),
+    (Sort.DATA, r"unsupported format character|invalid (message|escape|Unicode|DSM|memory|string|value|name|command)"),
+    (
+        Sort.DATA,
+        r"has no equivalent in encoding|backslash commands are restricted|invalid \w+ (format|syntax)|COPY file",
+    ),
+    (Sort.FOLLOWS, r"does not exist|is not a (table|view|sequence)|current transaction is aborted|no schema has been"),
+    (
+        Sort.FOLLOWS,
+        r"could not find (a )?|there is no (unique|primary)|cannot be (implemented|cast)|has no (default|col)",
+    ),
+    (Sort.FOLLOWS, r"errors occurred|worker process|finished item|could not execute|already exists|is not partitioned"),
+)
+"""Which of several may be said is decided by order: what cannot be read, what is missing here, what it holds."""
+
+_RULES = tuple((sort, re.compile(pattern)) for sort, pattern in RULES)
+
+
+def judged(message: str, *, where: str = "", sqlstate: str = "", rows: bool = False) -> Complaint:
+    """Return what one error means.
+
+    `where` names the object from the table of contents; `rows` says that the rows of a table were being loaded, so that
+    an error which no rule knows is one of the data.
+    """
+    sort, found = (Sort.DATA if rows else Sort.UNKNOWN), None
+    for known, pattern in _RULES:
+        if found := pattern.search(message):
+            sort = known
+            break
+    name = next((g for g in found.groups() if g), "") if found and sort in (Sort.ROLE, Sort.LACK) else ""
+    said = f'role "{name}" does not exist' if sort is Sort.ROLE else repeatable(message, name)
+    if sort is Sort.LACK and not name and (setting := re.search(r"parameter \"([\w.]+)\"", message)):
+        name = setting.group(1)
+        said = repeatable(message, name)
+    text = f"{where}: {said or 'an error whose text may hold a row'}" if where else said or "an error"
+    return Complaint(sort, text, name, sqlstate)
+
+
+# --- what it all comes to ---------------------------------------------------------------------------------------------
+
+_KIND = {
+    Sort.DAMAGE: "dump-damaged",
+    Sort.DATA: "dump-errors",
+    Sort.REFERENCE: "dump-errors",
+    Sort.ORDER: "dump-errors",
+    Sort.FOLLOWS: "dump-errors",
+    Sort.FULL: "scratch-full",
+    Sort.TROUBLE: "database-unreachable",
+    Sort.LACK: "environment",
+    Sort.ROLE: "environment",
+    Sort.UNKNOWN: "unknown-answer",
+}
+_RANK = tuple(_KIND)  # the first that is met says what the whole is
+_SHOWN = 5
+
+
+def classified(complaints: Iterable[Complaint], *, other_locale: bool = False, seconds: float = 0.0) -> Observation:
+    """Return one observation of all complaints. What makes a backup broken outranks what makes a run unproven.
+
+    What may only be the consequence of something that is missing here does not: a table without its extension's type is
+    not made, so its rows cannot be loaded, and rows that point to them point nowhere. `other_locale` says that texts
+    sort otherwise here than where they were dumped.
+    """
+    told = [c for c in complaints if c.sort is not Sort.HARMLESS]
+    expected = "restored without an error"
+    if not told:
+        return Observation("dump-restored", expected, "no error", seconds=seconds)
+    sorts = Counter(c.sort for c in told)
+    excused = set()
+    if sorts[Sort.LACK] or sorts[Sort.FULL] or sorts[Sort.TROUBLE]:
+        excused |= {Sort.FOLLOWS, Sort.REFERENCE}
+    if sorts[Sort.ROLE]:  # a role that is missing takes grants and policies with it, and no row
+        excused |= {Sort.FOLLOWS} if not sorts[Sort.REFERENCE] else set()
+    if other_locale:
+        excused |= {Sort.ORDER}
+    worst = next((s for s in _RANK if sorts[s] and s not in excused), None)
+    kind = _KIND[worst] if worst else "environment"
+    first = [c for c in told if c.sort is worst] or told
+    number = f"{len(told)} error{'s' if len(told) != 1 else ''}"
+    return Observation("dump-restored", expected, number, kind, _message(first, told, kind), seconds=seconds)
+
+
+def _message(first: Sequence[Complaint], told: Sequence[Complaint], kind: str) -> str:
+    """Say what is wrong: the sentences that matter most, each once, and how many there are."""
+    roles = sorted({c.name for c in told if c.sort is Sort.ROLE})
+    if kind == "environment" and first[0].sort is Sort.ROLE:
+        return f"roles that the dump speaks of are missing: {', '.join(roles)}; declare them in `roles`"
+    sentences = list(dict.fromkeys(c.sentence for c in first))
+    text = "; ".join(sentences[:_SHOWN])
+    if len(sentences) > _SHOWN:
+        text += f"; and {len(sentences) - _SHOWN} more"
+    if roles and kind == "environment":
+        text += f"; also these roles are missing: {', '.join(roles)}"
+    return text
+
+
+# --- reading what the programs wrote ----------------------------------------------------------------------------------
+
+_ENTRY = re.compile(r"^pg_restore: (?:from|in) (?:TOC )?entry \d+; \d+ \d+ (.+)$")
+_ENTRY_KINDS = re.compile(r"^((?:[A-Z]+ )*[A-Z]+) (.+)$")
+_RESTORE_ERROR = re.compile(r"^pg_restore: (?:error|fatal): (.+)$")
+_RESTORE_COUNT = re.compile(r"^pg_restore: warning: errors ignored on restore: (\d+)$")
+_RESTORE_WARNING = re.compile(r"^pg_restore: warning: (.+)$")
+_SERVER = re.compile(r"^(?:could not execute query: |COPY failed for table .+?: |.*?)(?:ERROR|FATAL|PANIC): +(.*)$")
+_SCRIPT = re.compile(r"^psql:<stdin>:(\d+): (?:(ERROR|FATAL|PANIC): +(?:(\w{5}): )?|error: )(.*)$")
+MOST = 5000
+"""Complaints after which a restore is given up: it cannot become green any more."""
+
+
+class RestoreReader:
+    """Reads the lines that pg_restore writes, in order."""
+
+    def __init__(self) -> None:
+        self.complaints: list[Complaint] = []
+        self.announced: int | None = None  # errors that pg_restore counted itself
+        self._where = ""
+
+    def line(self, text: str) -> None:
+        """Take one line."""
+        if found := _ENTRY.match(text):
+            self._where = entry(found.group(1))
+        elif found := _RESTORE_COUNT.match(text):
+            self.announced = int(found.group(1))
+        elif found := _RESTORE_ERROR.match(text) or _RESTORE_WARNING.match(text):
+            self._error(found.group(1))
+
+    def _error(self, text: str) -> None:
+        server = _SERVER.match(text)
+        rows = text.startswith("COPY failed") or self._where.startswith("TABLE DATA")
+        where = self._where if server else ""
+        if server and (table := re.match(r"COPY failed for table \"(.+?)\": ", text)):
+            where = f"TABLE DATA {table.group(1)}"
+        self.complaints.append(judged(server.group(1) if server else text, where=where, rows=rows and bool(server)))
+
+
+def entry(text: str) -> str:
+    """Return kind and name of an entry of a table of contents, without its owner: `TABLE DATA public users`."""
+    found = _ENTRY_KINDS.match(text)
+    if not found:
+        return "an object"
+    words = found.group(2).split(" ")
+    return f"{found.group(1)} {' '.join(words[:-1] if len(words) > 2 else words)}"[:160]
+
+
+class ScriptReader:
+    """Reads the lines that psql writes, in order. `dropping` are line numbers of statements that only drop things."""
+
+    def __init__(self, dropping: AbstractSet[int] = frozenset()) -> None:
+        self.complaints: list[Complaint] = []
+        self.dropping = dropping
+
+    def line(self, text: str) -> None:
+        """Take one line."""
+        if found := _SCRIPT.match(text):
+            number, _, state, message = found.groups()
+            if int(number) in self.dropping and "does not exist" in message:
+                self.complaints.append(Complaint(Sort.HARMLESS, "dropped what is not there"))
+                return
+            self.complaints.append(judged(message, where=f"line {number}", sqlstate=state or ""))
+        elif text.startswith("psql: error: "):
+            self.complaints.append(judged(text.removeprefix("psql: error: ")))

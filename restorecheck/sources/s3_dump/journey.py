@@ -1,0 +1,95 @@
+"""From a dump in a bucket to a database that answers, and the questions to it.
+
+Every leg is a look at the work that a thread does on this machine. Nothing here judges or deletes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from restorecheck.databases.interface import Login
+from restorecheck.durable import Look
+from restorecheck.errors import QueryError, RestorecheckError, SourceError
+from restorecheck.model import Answers, Observation, RecoveryPoint
+from restorecheck.sources import census
+from restorecheck.sources.interface import Stage
+from restorecheck.sources.s3_dump import observing
+from restorecheck.sources.s3_dump.choosing import why_damaged
+from restorecheck.sources.s3_dump.reach import Reach
+from restorecheck.sources.s3_dump.work import Work
+
+
+def work_of(reach: Reach) -> Work:
+    """Return the work of this run in this process."""
+    return reach.world.works.setdefault(reach.plan.run_id, Work(reach))
+
+
+def stages(reach: Reach, point: RecoveryPoint) -> Sequence[Stage]:
+    """Return the legs from this point to an answering database."""
+
+    def whole() -> None:
+        if why := why_damaged(reach.source, point.parts):
+            before = next((r for r in point.remarks if r.startswith("the dump before")), "")
+            age = (reach.at - point.created).total_seconds()
+            hint = f"it was written {age:.0f} s before: if it was still being uploaded, let `at` be an age, such as 1h"
+            said = f"{point.id}: {why}" + (f"; {before}" if before else "")
+            raise SourceError(said, hint if age < 3600 else "", kind="dump-damaged")
+
+    def download() -> Look:
+        return work_of(reach).download(point)
+
+    def restore() -> Look:
+        return work_of(reach).restore(point)
+
+    return (
+        Stage("download", whole, download, reach.limits.copy),
+        Stage("restore", _nothing, restore, reach.limits.restore),
+    )
+
+
+def _nothing() -> None:
+    """Begin nothing: the first look does."""
+
+
+def examine(reach: Reach, point: RecoveryPoint) -> Answers:
+    """Ask every question, as the read-only role; restore first if this process has not."""
+    work, database = work_of(reach), reach.database
+    ready = work.ready(point)
+    try:
+        version = database.knock(ready.reader)
+    except QueryError:
+        work.forget()  # the next attempt restores again
+        raise
+    asked_at = reach.world.now()
+    answers = database.ask(ready.reader, reach.check.assertions, reach.salt, reach.limits.examine)
+    counted, unread = _census(reach, ready.reader)
+    seen = (
+        observing.size(point),
+        ready.fetched.observation,
+        ready.identity,
+        *ready.loaded.observations,
+        counted,
+    )
+    proof = observing.proven(
+        point,
+        ready.described,
+        ready.fetched.proof,
+        (*ready.loaded.proven, *unread),
+        len(reach.check.assertions),
+        whole=not any(o.kind for o in ready.loaded.observations),
+    )
+    return Answers(answers, asked_at, version, seen, proof)
+
+
+def _census(reach: Reach, reader: Login) -> tuple[Observation, tuple[str, ...]]:
+    """Look which databases were restored, and what of them nobody asks; not what else a declared server holds."""
+    asked = [a.database or reader.database for a in reach.check.assertions]
+    try:
+        seen = reach.database.databases(reader)
+    except RestorecheckError as e:
+        return census.failed(e), ()
+    wanted = {*asked, reader.database}
+    if reach.source.server is not None:
+        seen = tuple(one for one in seen if one.name in wanted)
+    seen = tuple(one for one in seen if one.name in wanted or one.tables != 0)  # the server's own are empty
+    return census.judged(seen, asked, reader.database), census.unread(seen, asked)
