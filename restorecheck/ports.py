@@ -1,4 +1,4 @@
-"""The world of real runs behind the workflow's ports: one configuration, AWS through the fence, PostgreSQL, the store.
+"""The world of real runs behind the workflow's ports: one configuration, AWS through the fence, databases, the store.
 
 A composition room. One LivePorts belongs to one configuration; a run keeps the one that it began with. Decides nothing
 about verdicts.
@@ -7,18 +7,29 @@ about verdicts.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 
 from restorecheck.config import Config
+from restorecheck.databases.declared_postgres import DeclaredPostgres
+from restorecheck.databases.duckdb import ObjectQueries
+from restorecheck.databases.interface import Database
+from restorecheck.databases.mysql import MySQL
 from restorecheck.databases.postgres import Postgres
+from restorecheck.databases.postgres_connection import BUNDLE
+from restorecheck.dumps.loaders import DumpLoaders
 from restorecheck.durable import Clock
 from restorecheck.errors import RefusedError, RestorecheckError
 from restorecheck.fence import Fence, Mode
-from restorecheck.model import Check, Entrance, Plan, Report
+from restorecheck.model import AuroraSource, Check, Entrance, Plan, Report, S3DumpSource, S3ObjectsSource
 from restorecheck.passwords import Passwords
-from restorecheck.schedule import check_of
+from restorecheck.schedule import check_of, scratch_name
+from restorecheck.sources import s3_dump, s3_objects
+from restorecheck.sources.aurora import AuroraSnapshots
 from restorecheck.sources.interface import Source
 from restorecheck.sources.rds import RdsSnapshots, World
 from restorecheck.sources.rds.sightings import Sightings
+from restorecheck.sources.s3_dump.work import Work
 from restorecheck.state import key_of
 
 
@@ -47,7 +58,8 @@ class LivePorts:
         self.fence = fence or fence_of(config, mode)
         self.passwords = Passwords(key_of(config.state))
         self._sightings = Sightings(self.fence, clock.monotonic) if mode is Mode.ACT else None
-        self._database = Postgres(roots=config.ca_bundle) if config.ca_bundle else Postgres()
+        self._database = Postgres(roots=config.ca_bundle or BUNDLE)
+        self._works: dict[str, Work] = {}  # of dumps, by run
 
     def plan(self, run: str) -> Plan:
         """See verify.Ports."""
@@ -60,11 +72,11 @@ class LivePorts:
     def source(self, plan: Plan) -> Source:
         """See verify.Ports."""
         fence = self._fence_for(plan)
-        return RdsSnapshots(plan, self._world(fence, self._sightings if fence is self.fence else None))
+        return self._made(plan, fence, self._sightings if fence is self.fence else None, imagined=False)
 
     def imagined(self, plan: Plan) -> Source:
         """Return the source as plan mode needs it: what the run would make seems to be there."""
-        return RdsSnapshots(plan, self._world(self.fence, None), imagined=True)
+        return self._made(plan, self.fence, None, imagined=True)
 
     def salt(self, run: str) -> str:
         """See verify.Ports."""
@@ -75,8 +87,36 @@ class LivePorts:
         if self.kept is not None:
             self.kept(report)
 
-    def _world(self, fence: Fence, sightings: Sightings | None) -> World:
-        return World(fence, self._database, self.passwords, self.clock.now, sightings)
+    def _made(self, plan: Plan, fence: Fence, sightings: Sightings | None, *, imagined: bool) -> Source:
+        now, monotonic = self.clock.now, self.clock.monotonic
+        match plan.check.source:
+            case S3ObjectsSource():
+                asker = ObjectQueries(monotonic=monotonic)
+                objects = s3_objects.World(fence, asker, self.passwords, now, monotonic, self._workplace)
+                return s3_objects.S3Objects(plan, objects, imagined=imagined)
+            case S3DumpSource(engine=engine):
+                programs = self.config.programs
+                loaders = DumpLoaders(programs.mysql if engine == "mysql" else programs.postgresql)
+                databases: dict[str, Database] = {"postgresql": self._database, "mysql": MySQL()}
+                dumps = s3_dump.World(
+                    fence,
+                    databases,
+                    loaders,
+                    self.passwords,
+                    now,
+                    monotonic,
+                    self._workplace,
+                    self._works,
+                    servers=partial(DeclaredPostgres, roots=self.config.ca_bundle or BUNDLE),
+                )
+                return s3_dump.S3Dump(plan, dumps, imagined=imagined)
+            case source:
+                world = World(fence, self._database, self.passwords, now, sightings)
+                kind = AuroraSnapshots if isinstance(source, AuroraSource) else RdsSnapshots
+                return kind(plan, world, imagined=imagined)
+
+    def _workplace(self, run: str) -> Path:
+        return self.config.workplace / scratch_name(run)
 
     def _entrances(self, check: Check) -> tuple[Entrance, ...]:
         """Return how the two accounts of a check are entered, to be recorded with its plan."""

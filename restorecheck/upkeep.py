@@ -10,7 +10,9 @@ from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
+from restorecheck import workplace
 from restorecheck.config import Config
+from restorecheck.databases import guardian, scratch_postgres
 from restorecheck.durable import Clock, bug
 from restorecheck.errors import RestorecheckError, StoreError
 from restorecheck.fence import Fence, Role
@@ -18,6 +20,8 @@ from restorecheck.store import Store
 from restorecheck.sweep import Place, Swept, sweep
 
 DAY = 86_400.0
+TIDY = 600.0
+"""Seconds between two looks at what dead processes left on this machine."""
 
 RECORDS = timedelta(days=7)
 """How long the step records of a run that ended are kept. Its proof is in the store, and is kept for `keep`."""
@@ -36,6 +40,7 @@ class Upkeep:
     def __init__(self, store: Store, records: Records, clock: Clock, tell: Callable[..., Any], me: str) -> None:
         self._store, self._records, self._clock, self._tell, self._me = store, records, clock, tell, me
         self._sweeping: threading.Thread | None = None
+        self._tidied = -TIDY
 
     def round(self, config: Config, fence: Fence) -> None:
         """Do what is due. Raises StoreError; a sweep goes on in a thread of its own."""
@@ -44,8 +49,25 @@ class Upkeep:
         if idle and self._store.timers.claim("sweep", config.service.sweep.total_seconds(), self._me):
             self._sweeping = threading.Thread(target=self._sweep, args=(config, fence), name="sweep", daemon=True)
             self._sweeping.start()
+        if self._clock.monotonic() >= self._tidied + TIDY:
+            self._tidied = self._clock.monotonic()
+            self._tidy(config)
         if self._store.timers.claim("prune", DAY, self._me):
             self._prune(config)
+
+    def _tidy(self, config: Config) -> None:
+        """Remove what processes of this machine left that died: dumps, files, servers. Each replica has its own."""
+        if not config.workplace.is_dir():
+            return
+        under_way = {entry.run_id for entry in self._store.ledger.running()}
+        try:
+            gone = [path.name for path in workplace.sweep(config.workplace, under_way)]
+            gone += guardian.sweep(scratch_postgres.place(config.workplace))
+        except RestorecheckError as e:
+            self._tell("workplace.not-tidied", why=e.message)
+            return
+        if gone:
+            self._tell("workplace.tidied", removed=gone)
 
     def _deliver(self) -> None:
         """Tell every event to the log, at least once."""
@@ -84,5 +106,9 @@ class Upkeep:
 def places(config: Config) -> list[Place]:
     """Return every place that a sweep looks at."""
     sources = [Place(Role.SOURCE, a.id, region, a.name) for a in config.source_accounts for region in a.regions]
-    scratch = [Place(Role.SCRATCH, a.id, region, a.name) for a in config.scratch_accounts for region in a.regions]
+    scratch = [
+        Place(Role.SCRATCH, a.id, placement.region, a.name, placement.bucket)
+        for a in config.scratch_accounts
+        for placement in a.placements
+    ]
     return sources + scratch

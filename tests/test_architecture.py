@@ -40,20 +40,71 @@ TABLE = {
     "databases.interface": room("model"),
     "verify": room("model errors failures durable assertions.* sources.interface schedule"),
     # effects
-    "fence.*": room("errors failures model schedule", "botocore"),
+    "fence.*": room("errors failures model schedule sources.versions.*", "awscrt botocore"),
     "databases.postgres": room(
-        "databases.interface databases.postgres_connection databases.postgres_errors databases.postgres_question"
-        " databases.postgres_role databases.watchdog errors model",
+        "databases.interface databases.postgres_census databases.postgres_connection databases.postgres_errors"
+        " databases.postgres_question databases.postgres_role databases.watchdog errors model",
         "psycopg",
     ),
+    "databases.postgres_census": room("databases.interface databases.postgres_question databases.watchdog", "psycopg"),
     "databases.postgres_cells": room("assertions.* model"),
     "databases.postgres_connection": room("databases.interface databases.postgres_errors errors", "psycopg"),
     "databases.postgres_errors": room(),
     "databases.postgres_question": room("databases.postgres_cells model", "psycopg"),
     "databases.postgres_role": room("databases.interface errors", "psycopg"),
     "databases.watchdog": room("", "psycopg"),
+    "databases.declared_postgres": room(
+        "databases.interface databases.postgres_connection databases.postgres_role errors", "psycopg"
+    ),
+    "databases.duckdb": room("databases.duckdb_process databases.duckdb_views model"),
+    "databases.duckdb_child": room(
+        "databases.duckdb_cells databases.duckdb_confinement databases.duckdb_errors databases.duckdb_streams"
+        " databases.duckdb_views model",
+        "duckdb",
+    ),
+    "databases.duckdb_cells": room("assertions.* databases.postgres_cells model"),
+    "databases.duckdb_confinement": room(),
+    "databases.duckdb_errors": room("databases.postgres_errors"),
+    "databases.duckdb_process": room(),
+    "databases.duckdb_streams": room("", "zstandard"),
+    "databases.duckdb_views": room(),
+    "databases.mysql": room("databases.interface databases.mysql_server databases.postgres_connection errors model"),
+    "databases.mysql_cells": room("assertions.* databases.postgres_cells model"),
+    "databases.mysql_connection": room(
+        "databases.interface databases.mysql_errors databases.postgres_connection errors", "pymysql"
+    ),
+    "databases.mysql_errors": room("databases.postgres_errors"),
+    "databases.mysql_question": room("databases.mysql_cells model", "pymysql"),
+    "databases.mysql_role": room("databases.interface errors", "pymysql"),
+    "databases.mysql_server": room(
+        "databases.interface databases.mysql_connection databases.mysql_errors databases.mysql_question"
+        " databases.mysql_role errors model",
+        "pymysql",
+    ),
+    "workplace": room("errors"),
+    "databases.guardian": room("errors"),
+    "databases.guardian_process": room(),
+    "databases.scratch_mysql": room("databases.guardian databases.interface databases.scratch_postgres errors"),
+    "databases.scratch_postgres": room("databases.guardian databases.interface errors", "psycopg"),
+    "dumps.*": room(
+        "databases.guardian databases.interface databases.postgres_errors databases.scratch_mysql"
+        " databases.scratch_postgres errors model sources.s3_dump.loads",
+        "zstandard",
+    ),
+    "sources.census": room("databases.interface errors failures model"),
+    "sources.versions.*": room("errors failures model"),
     "sources.rds.*": room(
-        "sources.interface databases.interface durable errors failures fence.* model passwords schedule"
+        "sources.census sources.interface databases.interface durable errors failures fence.* model passwords schedule"
+    ),
+    "sources.aurora.*": room("databases.interface durable errors failures model sources.interface sources.rds.*"),
+    "sources.s3_objects.*": room(
+        "databases.duckdb_views durable errors fence.* model passwords schedule sources.interface sources.versions.*"
+        " workplace"
+    ),
+    "sources.s3_dump.loads": room("databases.interface model"),
+    "sources.s3_dump.*": room(
+        "databases.guardian databases.interface durable errors fence.* model passwords schedule sources.census"
+        " sources.interface sources.s3_dump.loads sources.versions.* workplace"
     ),
     "engines": room(),
     "engines.clock": room(),
@@ -61,7 +112,7 @@ TABLE = {
     "engines.dbos": room("durable engines.inline engines.records errors model", "dbos"),
     "engines.records": room("errors"),
     "store.*": room("durable errors model", "alembic sqlalchemy"),
-    "sweep.*": room("errors fence.* schedule"),
+    "sweep.*": room("errors fence.* schedule sources.versions.*"),
     "logs.*": room("errors schedule", "structlog"),
     "web.*": room("errors logs.*"),
     "replica": room("errors model"),
@@ -72,11 +123,14 @@ TABLE = {
     # composition
     "state": room("config.* errors passwords store.*"),
     "ports": room(
-        "config.* databases.postgres durable errors fence.* model passwords schedule sources.interface sources.rds.*"
-        " state"
+        "config.* databases.declared_postgres databases.duckdb databases.interface databases.mysql databases.postgres"
+        " databases.postgres_connection dumps.* durable errors fence.* model passwords schedule"
+        " sources.aurora.* sources.interface sources.rds.* sources.s3_dump.* sources.s3_objects.* state"
     ),
     "dispatch": room("admission config.* durable engines.dbos errors failures model replica store.*"),
-    "upkeep": room("config.* durable errors fence.* store.* sweep.*"),
+    "upkeep": room(
+        "config.* databases.guardian databases.scratch_postgres durable errors fence.* store.* sweep.* workplace"
+    ),
     "runner": room(
         "config.* dispatch durable engines.clock engines.dbos errors model ports replica schedule state verify"
     ),
@@ -85,8 +139,10 @@ TABLE = {
         " timetable upkeep verify web.*"
     ),
     "demo": room(),
-    "demo.scenario": room("demo.aws.*", "psycopg"),
-    "demo.aws.*": room("", "boto3 moto psycopg werkzeug"),
+    "demo.buckets": room("demo.aws.* demo.declared"),
+    "demo.declared": room("demo.aws.*"),
+    "demo.scenario": room("demo.aws.* demo.buckets demo.declared", "psycopg"),
+    "demo.aws.*": room("", "awscrt boto3 moto psycopg werkzeug"),
     "cli.*": room("*", "rich typer"),
     "__main__": room("cli.*"),
 }
@@ -95,6 +151,9 @@ TABLE = {
 OWNERS = {
     "boto3": ("fence", "demo"),
     "botocore": ("fence", "demo"),
+    "awscrt": ("fence", "demo"),
+    "duckdb": ("databases",),
+    "pymysql": ("databases",),
     "dbos": ("engines",),
     "psycopg": ("databases", "demo"),
     "sqlalchemy": ("store",),

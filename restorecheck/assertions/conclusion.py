@@ -135,7 +135,7 @@ def verdict(findings: Iterable[Finding], *, restores: bool) -> tuple[Verdict, Fa
     The failure has the kind of the first finding that decided, and names all of them.
     """
     judged = tuple(findings)
-    breaking = [f for f in judged if _breaks(f)]
+    breaking = sorted((f for f in judged if _breaks(f)), key=lambda f: f.by != "source")  # what was seen explains more
     open_ = [f for f in judged if f.outcome is Outcome.ERROR and f not in breaking]
     if breaking:
         besides = f"; besides, not answered: {', '.join(f.name for f in open_)}" if open_ else ""

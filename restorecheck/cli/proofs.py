@@ -54,7 +54,7 @@ def why(report: Report) -> str:
     warned = [f.message for f in report.findings if f.outcome is Outcome.WARN]
     parts += [f"warning: {message}" for message in warned]
     if report.leaked:
-        parts.append(f"LEAKED: {', '.join(left.arn.split(':', 5)[5] for left in report.leaked)}")
+        parts.append(f"LEAKED: {', '.join(left.arn.split(':', 5)[-1] for left in report.leaked)}")
     return "; ".join(parts)
 
 

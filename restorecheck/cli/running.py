@@ -65,6 +65,7 @@ def finish(command: str, reports: Sequence[Report], *, as_json: bool) -> None:
         emit(command, code, reports=[encode(r, Report) for r in reports])
     else:
         out.print(proofs.table(reports))
+        proofs.proven(out, reports)
         proofs.advice(out, reports)
     raise SystemExit(code)
 

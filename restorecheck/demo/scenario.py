@@ -1,8 +1,8 @@
-"""Three databases and their backups on the demo AWS, and the files that point restorecheck at them.
+"""Databases, buckets and their backups on the demo AWS, and the files that point restorecheck at them.
 
-Built with plain boto3 and psycopg, as anybody would who has accounts of his own: a course platform with a good backup,
-a shop whose orders vanished before the snapshot was taken, and a billing database whose scratch account is full.
-Knows the shape of restorecheck's files and nothing of its code.
+Built with plain boto3 and psycopg, as anybody would who has accounts of his own: a course platform on Aurora with a
+good backup, a shop whose orders vanished before the snapshot was taken, a billing database whose scratch account is
+full, and buckets (`buckets`). Knows the shape of restorecheck's files (`declared`) and nothing of its code.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from typing import Any
 import psycopg
 
 from restorecheck.demo.aws.process import REGION, DemoAws
+from restorecheck.demo.buckets import FORUM, SCRATCH, WIKI, Buckets
+from restorecheck.demo.declared import ANSWERS, CHECKS
 
 PRODUCTION, LAB, FULL, SERVICE = "111111111111", "222222222222", "333333333333", "444444444444"
 EXTERNAL_ID = "restorecheck-demo"
 MASTER, PASSWORD = "owner", "a-master-password"
-ANSWERS = 1_943_200
-"""Rows in the table that a real `terraform destroy` took away, with the automated snapshots, in February 2026."""
 TIMINGS = {"create": 2.0, "snapshot": 0.2, "copy": 1.0, "delete": 1.0, "password": 0.5}
 
 COURSES = f"""
@@ -55,23 +55,28 @@ class Scenario:
     def build(self) -> None:
         """Make everything, side by side where that is faster, and write the files."""
         key = self.aws.client("kms", PRODUCTION).create_key(Description="backups")["KeyMetadata"]["Arn"]
+        roles = {name: self._role(account, "restorecheck-scratch") for name, account in (("lab", LAB), ("full", FULL))}
+        buckets = Buckets(self.aws, PRODUCTION, LAB, roles["lab"])
         with ThreadPoolExecutor(3) as pool:
             made = [
-                pool.submit(self._database, "courses-prod", "courses", key, COURSES),
+                pool.submit(self._cluster, "courses-prod", "courses", key, COURSES),
                 pool.submit(self._database, "orders-prod", "shop", key, ORDERS),
                 pool.submit(self._database, "billing-prod", "billing", key, INVOICES),
             ]
             labs = {name: self._scratch(account) for name, account in (("lab", LAB), ("full", FULL))}
+            buckets.build()
             for one in made:
                 one.result()
-        self.aws.automated_snapshot(PRODUCTION, "courses-prod")
+        self.aws.automated_cluster_snapshot(PRODUCTION, "courses-prod")
         self._statement("orders-prod", "shop", "delete from orders where id > 41")  # nobody noticed
         for instance in ("orders-prod", "billing-prod"):
             self._rds.create_db_snapshot(DBInstanceIdentifier=instance, DBSnapshotIdentifier=f"{instance}-weekly")
-        for instance in ("courses-prod", "orders-prod", "billing-prod"):
+        self._until(self._cluster_snapshot_ready)
+        for instance in ("orders-prod", "billing-prod"):
             self._until(partial(self._snapshots_ready, instance))
+        buckets.dump(self._community(), self.aws.state()["postgres_bin"])
         self.aws.quota(FULL, instances=1)
-        self._write(labs)
+        self._write(labs, roles)
 
     def environment(self) -> dict[str, str]:
         """Return what the environment of restorecheck must hold: who it is, as its roles know it."""
@@ -83,15 +88,16 @@ class Scenario:
         }
 
     def resources(self) -> set[str]:
-        """List every instance and snapshot in all three accounts."""
-        return {
+        """List every instance, cluster, snapshot and bucket's number of versions in all three accounts."""
+        found = {
             f"{account} {kind} {name}"
             for account, regions in self.aws.digest([PRODUCTION, LAB, FULL]).items()
             for kinds in regions.values()
             for kind, names in kinds.items()
-            if kind in {"instances", "snapshots"}
+            if kind in {"instances", "clusters", "snapshots", "cluster-snapshots"}
             for name in names
         }
+        return found | {f"{LAB} {SCRATCH} {kind} {n}" for kind, n in self.aws.objects(LAB, SCRATCH).items()}
 
     # --- production --------------------------------------------------------------------------------------------------
 
@@ -113,6 +119,49 @@ class Scenario:
         self._until(lambda: self._instance(instance)["DBInstanceStatus"] == "available")
         self._statement(instance, database, sql)
 
+    def _cluster(self, cluster: str, database: str, key: str, sql: str) -> None:
+        """Make a cluster and its one instance, which has the same name, and fill a database in it."""
+        tags = [{"Key": "env", "Value": "production"}]
+        with self._making:
+            self._rds.create_db_cluster(
+                DBClusterIdentifier=cluster,
+                Engine="aurora-postgresql",
+                MasterUsername=MASTER,
+                MasterUserPassword=PASSWORD,
+                StorageEncrypted=True,
+                KmsKeyId=key,
+                DeletionProtection=True,
+                Tags=tags,
+            )
+        self._until(lambda: self._cluster_of(cluster)["Status"] == "available")
+        with self._making:
+            self._rds.create_db_instance(
+                DBInstanceIdentifier=cluster,
+                DBInstanceClass="db.t4g.medium",
+                Engine="aurora-postgresql",
+                DBClusterIdentifier=cluster,
+                Tags=tags,
+            )
+        self._until(lambda: self._instance(cluster)["DBInstanceStatus"] == "available")
+        self._statement(cluster, "postgres", f"create database {database}")
+        self._statement(cluster, database, sql)
+
+    def _community(self) -> dict[str, Any]:
+        """Make the two databases that are dumped at night, and return where they are."""
+        where = self._instance("courses-prod")["Endpoint"]
+        for database, sql in (("wiki", WIKI), ("forum", FORUM)):
+            self._statement("courses-prod", "postgres", f"create database {database}")
+            self._statement("courses-prod", database, sql)
+        return {"host": where["Address"], "port": where["Port"], "user": MASTER, "password": PASSWORD}
+
+    def _cluster_of(self, name: str) -> dict[str, Any]:
+        found: dict[str, Any] = self._rds.describe_db_clusters(DBClusterIdentifier=name)["DBClusters"][0]
+        return found
+
+    def _cluster_snapshot_ready(self) -> bool:
+        found = self._rds.describe_db_cluster_snapshots(DBClusterIdentifier="courses-prod")["DBClusterSnapshots"]
+        return bool(found) and all(s["Status"] == "available" for s in found)
+
     def _instance(self, name: str) -> dict[str, Any]:
         found: dict[str, Any] = self._rds.describe_db_instances(DBInstanceIdentifier=name)["DBInstances"][0]
         return found
@@ -124,7 +173,12 @@ class Scenario:
     def _statement(self, instance: str, database: str, sql: str) -> None:
         where = self._instance(instance)["Endpoint"]
         with psycopg.connect(
-            host=where["Address"], port=where["Port"], user=MASTER, password=PASSWORD, dbname=database
+            host=where["Address"],
+            port=where["Port"],
+            user=MASTER,
+            password=PASSWORD,
+            dbname=database,
+            autocommit=sql.startswith("create database"),
         ) as connection:
             connection.execute(sql.encode())
 
@@ -171,7 +225,7 @@ class Scenario:
 
     # --- files -------------------------------------------------------------------------------------------------------
 
-    def _write(self, labs: dict[str, dict[str, str]]) -> None:
+    def _write(self, labs: dict[str, dict[str, str]], roles: dict[str, str]) -> None:
         source_role = self._role(PRODUCTION, "restorecheck-source")
         parts = [
             f'endpoint_url = "{self.aws.url}"',
@@ -180,7 +234,7 @@ class Scenario:
                 f'external_id = "{EXTERNAL_ID}"\nregions = ["{REGION}"]'
             ),
         ]
-        parts += [self._lab(name, lab) for name, lab in labs.items()]
+        parts += [self._lab(name, lab, roles[name]) for name, lab in labs.items()]
         (self.home / "checks").mkdir(parents=True, exist_ok=True)
         (self.home / "config.toml").write_text("\n\n".join(parts) + "\n")
         for name, text in CHECKS.items():
@@ -189,54 +243,13 @@ class Scenario:
     def _role(self, account: str, name: str) -> str:
         return self.aws.role(account, name, trusted=[SERVICE], external_id=EXTERNAL_ID)
 
-    def _lab(self, name: str, lab: dict[str, str]) -> str:
-        role = self._role(lab["account"], "restorecheck-scratch")
+    @staticmethod
+    def _lab(name: str, lab: dict[str, str], role: str) -> str:
+        bucket = f'\nbucket = "{SCRATCH}"' if name == "lab" else ""
         return (
             f'[scratch_accounts.{name}]\nid = "{lab["account"]}"\nrole = "{role}"\nexternal_id = "{EXTERNAL_ID}"\n'
             f'[scratch_accounts.{name}.limits]\npoll = "0.2s"\n'
             f'[scratch_accounts.{name}.regions.{REGION}]\nsubnet_group = "restorecheck"\n'
             f'security_groups = ["{lab["group"]}"]\nkey = "{lab["key"]}"\ninstance_class = "db.t4g.medium"'
+            f"{bucket}"
         )
-
-
-def _check(name: str, scratch: str, instance: str, database: str, asserts: str) -> str:
-    return (
-        f'[check]\nname = "{name}"\nrpo = "25h"\nrto = "10m"\n\n'
-        f'[source]\ntype = "rds"\naccount = "production"\nregion = "{REGION}"\n'
-        f'instance = "{instance}"\ndatabase = "{database}"\n\n[scratch]\naccount = "{scratch}"\n\n{asserts}'
-    )
-
-
-def _assert(name: str, sql: str, expect: str) -> str:
-    return f'[[assert]]\nname = "{name}"\nsql = "{sql}"\nexpect = {{ {expect} }}\n\n'
-
-
-CHECKS = {
-    "courses-db": _check(
-        "courses-db",
-        "lab",
-        "courses-prod",
-        "courses",
-        _assert("answers-present", "select count(*) from answer", f"at_least = {ANSWERS}")
-        + _assert("answers-fresh", "select max(given_at) from answer", 'at_most = "15m", before = "backup"')
-        + _assert(
-            "no-orphans",
-            "select a.id from answer a left join course c on c.id = a.course_id where c.id is null",
-            "no_rows = true",
-        ),
-    ),
-    "orders-db": _check(
-        "orders-db",
-        "lab",
-        "orders-prod",
-        "shop",
-        _assert("orders-present", "select count(*) from orders", "at_least = 1000"),
-    ),
-    "billing-db": _check(
-        "billing-db",
-        "full",
-        "billing-prod",
-        "billing",
-        _assert("invoices-present", "select count(*) from invoice", "at_least = 500"),
-    ),
-}

@@ -110,7 +110,7 @@ def test_no_database_at_all_is_said():
 
 def test_what_the_questions_leave_open_is_said():
     assert census.unread((EMPTY, OTHER, PROD, SHUT), ("prod",)) == (
-        "only what the questions read is proven: of prod (12 tables), every other table was restored and not read",
+        "only what the questions read is proven, out of prod (12 tables); whatever else was restored was not read",
         "restored and never asked: billing (1 table)",
     )
     assert census.unread((EMPTY,), ()) == ()

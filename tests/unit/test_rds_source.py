@@ -279,7 +279,7 @@ def test_what_databases_there_are_is_told_beside_the_answers():
     assert observation.observed == "orders (3 tables); not asked: billing (2 tables)"
     assert answers.proven == (
         "the snapshot was restored, and its server answered 1 of 1 questions",
-        "only what the questions read is proven: of orders (3 tables), every other table was restored and not read",
+        "only what the questions read is proven, out of orders (3 tables); whatever else was restored was not read",
         "restored and never asked: billing (2 tables)",
     )
 
