@@ -82,6 +82,7 @@ class Passages:
             endpoint_url=self._endpoint_url,
             mode=self._mode,
             planned=self.planned,
+            traffic=self.traffic,
         )
 
     def _credentials_for(

@@ -13,6 +13,7 @@ is taken by the judgement of that call, and is gone when the call ends, however 
 from __future__ import annotations
 
 import copy
+import io
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -25,10 +26,18 @@ from typing import Any
 import botocore.serialize
 
 from restorecheck.errors import PlannedError, RefusedError, SourceError
-from restorecheck.fence.decision import Permit, ResourceKind, Target, why_not, why_not_place, why_not_share
+from restorecheck.fence.decision import (
+    Permit,
+    ResourceKind,
+    Target,
+    why_not,
+    why_not_destroy,
+    why_not_place,
+    why_not_share,
+)
 from restorecheck.fence.object_parameters import ALLOWED as OBJECT_WRITES
 from restorecheck.fence.object_parameters import why_not_object
-from restorecheck.fence.parameters import target_of, why_not_create, why_not_params
+from restorecheck.fence.parameters import SHARES, TARGETS, target_of, why_not_create, why_not_params
 from restorecheck.fence.table import Effect, Role, effect_of
 
 Describe = Callable[[ResourceKind, str], Target]
@@ -129,21 +138,41 @@ class Guard:
     def __call__(self, params: Mapping[str, Any], model: Any, context: dict[str, Any], **_: object) -> None:
         """Return if the call may be sent; raise RefusedError (or, in plan mode, PlannedError) if not."""
         service, operation = model.service_model.service_name, model.name
-        effect = effect_of(self.role, service, operation)
-        if effect is None:
-            raise RefusedError(f"the {self.role} role may not call {service}:{operation}")
+        effect = self._effect(service, operation)
         if context.get("is_presign_request"):
             raise RefusedError(f"{service}:{operation} may not be presigned: whoever holds the URL could call it")
         if effect is not Effect.READ:
             permit, context[_JUDGED_AT] = self._taken(service, operation), self._monotonic()
-            reason = self._why_not(effect, operation, params, permit, context.get("client_region"))
-            if reason:
-                raise RefusedError(f"{service}:{operation} in account {self.account} was not sent: {reason}")
-            if self.mode is Mode.PLAN:
-                shown = {k: "(secret)" if "Password" in k else v for k, v in params.items()}
-                self.planned.append(PlannedCall(self.account, self.region, service, operation, shown))
-                raise PlannedError(f"{service}:{operation} was noted, not sent")
+            self._decide((service, operation), params, permit, context.get("client_region"))
         context[_JUDGED] = copy.deepcopy(dict(params))
+
+    def judge(self, service: str, operation: str, params: Mapping[str, Any], permit: Permit | None) -> None:
+        """Judge a call that is sent by another way than botocore; raises what a call by botocore would raise.
+
+        Whoever asks must build the request from these very parameters, at once, and ask again before each try. What
+        changes or deletes goes through botocore alone.
+        """
+        effect = self._effect(service, operation)
+        if effect is not Effect.READ and not (effect is Effect.CREATE and operation in OBJECT_WRITES):
+            raise RefusedError(f"{service}:{operation} may be sent through botocore alone")
+        if effect is Effect.CREATE:
+            self._decide((service, operation), params, permit, self.region)
+
+    def _effect(self, service: str, operation: str) -> Effect:
+        effect = effect_of(self.role, service, operation)
+        if effect is None:
+            raise RefusedError(f"the {self.role} role may not call {service}:{operation}")
+        return effect
+
+    def _decide(self, call: tuple[str, str], params: Mapping[str, Any], permit: Permit | None, region: object) -> None:
+        service, operation = call
+        reason = self._why_not(self._effect(service, operation), operation, params, permit, region)
+        if reason:
+            raise RefusedError(f"{service}:{operation} in account {self.account} was not sent: {reason}")
+        if self.mode is Mode.PLAN:
+            shown = {k: "(secret)" if "Password" in k or k == "Body" else v for k, v in params.items()}
+            self.planned.append(PlannedCall(self.account, self.region, service, operation, shown))
+            raise PlannedError(f"{service}:{operation} was noted, not sent")
 
     def _why_not(
         self, effect: Effect, operation: str, params: Mapping[str, Any], permit: Permit | None, region: object
@@ -157,8 +186,10 @@ class Guard:
         if effect is Effect.CREATE and operation in OBJECT_WRITES:
             return None
         if effect is Effect.CREATE:
-            return why_not_create(operation, params, self.role, permit)
-        if operation not in OBJECT_WRITES and (reason := why_not_params(operation, params, permit)):
+            reason = why_not_create(operation, params, self.role, permit)
+            if reason or operation not in TARGETS:  # what it is made inside of is described, as what is changed
+                return reason
+        elif operation not in OBJECT_WRITES and (reason := why_not_params(operation, params, permit)):
             return reason
         asked = target_of(operation, params)
         if asked is None:
@@ -168,9 +199,9 @@ class Guard:
         target = self.describe(*asked)
         if (target.kind, target.name) != asked:
             return f"AWS described {target.name or 'something'} when it was asked for {asked[1]}"
-        if operation == "ModifyDBSnapshotAttribute":
+        if operation in SHARES:
             return why_not_share(target, permit)
-        return why_not(target, permit)
+        return why_not(target, permit) or (why_not_destroy(target) if effect is Effect.DESTROY else None)
 
     def seal(self, params: Mapping[str, Any], model: Any, context: Mapping[str, Any], **_: object) -> None:
         """Raise RefusedError unless exactly this request was judged. Changing the parameters later does not help."""
@@ -181,8 +212,11 @@ class Guard:
         serializer = botocore.serialize.create_serializer(model.service_model.resolved_protocol)
         expected = serializer.serialize_to_request(judged, model)
         same_headers = all(params["headers"].get(name) == value for name, value in expected["headers"].items())
-        if not same_headers or any(expected.get(part) != params.get(part) for part in _SENT):
+        if not same_headers or not all(_same(expected.get(part), params.get(part)) for part in _SENT):
             raise RefusedError(f"{call} was not sent: it was changed after it was judged")
+        if "s3_redirect" in context:
+            # A bucket that is in another region is not the one that was meant: botocore would follow it there.
+            context["s3_redirect"]["redirected"] = True
 
     def stale(self, request: Any, operation_name: str, **_: object) -> None:
         """Raise SourceError before a try to send a write whose target was described too long ago. May be asked again.
@@ -194,3 +228,14 @@ class Guard:
             call = f"{operation_name} in account {self.account}"
             message = f"{call} was not sent: it was judged {old:.0f} s ago, and what it changes may have changed since"
             raise SourceError(message, kind="aws-unavailable", retryable=True)
+
+
+def _same(judged: object, sent: object) -> bool:
+    """Whether a part of a request is the one that was judged.
+
+    botocore puts the bytes of an object that is written into a stream of its own. A stream of any other kind could hold
+    something else each time it is read: it is never the same.
+    """
+    if type(judged) is io.BytesIO and type(sent) is io.BytesIO:
+        return judged.tell() == sent.tell() and judged.getvalue() == sent.getvalue()
+    return judged == sent

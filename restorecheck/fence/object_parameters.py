@@ -37,6 +37,7 @@ ALLOWED: dict[str, frozenset[str]] = {
 """Write → every parameter that it may carry. No ACL, no lock, no tag, no website redirect, no storage class."""
 
 _SOURCES = frozenset({"CopyObject", "UploadPartCopy"})
+_DELETES = frozenset({"DeleteObjects", "AbortMultipartUpload"})
 
 
 def metadata_of(tags: list[dict[str, str]]) -> dict[str, str]:
@@ -63,15 +64,18 @@ def why_not_object(operation: str, params: Mapping[str, Any], permit: Permit) ->
         return "it does not name what it changes"
     if permit.run_id and (outside := [k for k in keys if not k.startswith(scratch_name(permit.run_id) + "/")]):
         return f"the key {outside[0]!r} is not below the prefix of this run"
-    if not permit.run_id and operation not in {"DeleteObjects", "AbortMultipartUpload"}:
+    if not permit.run_id and operation not in _DELETES:
         return "a sweep makes nothing"
-    if operation in _SOURCES:
-        return _why_not_source(params, permit)
-    lease = f"{scratch_name(permit.run_id)}/{LEASE}"
-    if operation == "PutObject" and keys == [lease]:
-        tags = metadata_of(permit.tags("objects", permit.scratch_account))
-        return None if params.get("Metadata") == tags else "the lease would not carry exactly this run's tags"
-    return None
+    if keys == [f"{scratch_name(permit.run_id)}/{LEASE}"] and operation not in _DELETES:
+        return _why_not_lease(operation, params, permit)
+    return _why_not_source(params, permit) if operation in _SOURCES else None
+
+
+def _why_not_lease(operation: str, params: Mapping[str, Any], permit: Permit) -> str | None:
+    if operation != "PutObject":
+        return "the lease is written by PutObject alone: nothing else says whose it is"
+    tags = metadata_of(permit.tags("objects", permit.scratch_account))
+    return None if params.get("Metadata") == tags else "the lease would not carry exactly this run's tags"
 
 
 def keys_of(operation: str, params: Mapping[str, Any]) -> list[str]:
@@ -92,11 +96,20 @@ def prefix_of(operation: str, params: Mapping[str, Any]) -> str | None:
 
 
 def _why_not_source(params: Mapping[str, Any], permit: Permit) -> str | None:
-    source = params.get("CopySource")
-    if not isinstance(source, Mapping) or not permit.source_bucket or source.get("Bucket") != permit.source_bucket:
+    bucket, version = _source_of(params.get("CopySource"))
+    if not permit.source_bucket or bucket != permit.source_bucket:
         return "it would copy from another bucket than the one whose versions are tested"
-    if not source.get("VersionId"):
+    if not version:
         return "it does not name the version that it copies"
     if params.get("ExpectedSourceBucketOwner") != permit.source_account:
         return "it does not say that the source bucket must belong to the source account"
     return None
+
+
+def _source_of(source: object) -> tuple[str, str]:
+    """Return the bucket and version of a source: as we write it, or as the header that botocore has made of it."""
+    if isinstance(source, Mapping):
+        return str(source.get("Bucket")), str(source.get("VersionId") or "")
+    bucket, _, rest = source.partition("/") if isinstance(source, str) else ("", "", "")
+    key, _, version = rest.partition("?versionId=")  # a `?` of the key itself is written as %3F there
+    return (bucket, version) if key and not set(version) & {"?", "&"} else ("", "")

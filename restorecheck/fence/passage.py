@@ -6,9 +6,11 @@ everybody in an account that AWS throttles, and not each run for itself. It hold
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 import botocore.config
@@ -18,12 +20,21 @@ import botocore.session
 
 from restorecheck import __version__
 from restorecheck.errors import RefusedError, SourceError
+from restorecheck.fence import raw_pages
 from restorecheck.fence.answers import of_client_error, of_no_answer
 from restorecheck.fence.decision import Permit, ResourceKind, Target
-from restorecheck.fence.described import target_of_instance, target_of_objects, target_of_snapshot
+from restorecheck.fence.described import (
+    target_of_cluster,
+    target_of_cluster_snapshot,
+    target_of_instance,
+    target_of_objects,
+    target_of_snapshot,
+)
 from restorecheck.fence.guard import Guard, Mode, PlannedCall
 from restorecheck.fence.object_parameters import LEASE
 from restorecheck.fence.table import TABLE, Role
+from restorecheck.fence.traffic import Traffic
+from restorecheck.fence.wire import Wires
 
 CONFIG = botocore.config.Config(
     connect_timeout=10,
@@ -32,6 +43,14 @@ CONFIG = botocore.config.Config(
     retries={"mode": "adaptive", "total_max_attempts": 6},
     user_agent_extra=f"restorecheck/{__version__}",
 )
+
+_DESCRIBED: Mapping[ResourceKind, tuple[str, Callable[[Mapping[str, Any], str], Target]]] = {
+    "db": ("DBInstance", target_of_instance),
+    "cluster": ("DBCluster", target_of_cluster),
+    "snapshot": ("DBSnapshot", target_of_snapshot),
+    "cluster-snapshot": ("DBClusterSnapshot", target_of_cluster_snapshot),
+}
+"""Kind of a resource of RDS → what AWS calls it in `Describe…s`, and how its description is read."""
 
 
 class Passage:
@@ -48,8 +67,11 @@ class Passage:
         mode: Mode = Mode.ACT,
         planned: list[PlannedCall] | None = None,
         monotonic: Callable[[], float] = time.monotonic,
+        traffic: Traffic | None = None,
     ) -> None:
         self.role, self.account, self.region = role, account, region
+        self.traffic = traffic or Traffic(lambda: datetime.now(UTC))
+        self.wires = Wires()
         self._guard = Guard(role, account, region, self.describe, mode=mode, planned=planned, monotonic=monotonic)
         self._session, self._endpoint_url = session, endpoint_url
         self._clients: dict[str, Any] = {}
@@ -65,6 +87,8 @@ class Passage:
                 self._clients[service] = self._session.create_client(
                     service, region_name=self.region, endpoint_url=self._endpoint_url, config=CONFIG
                 )
+                if service == "s3":
+                    raw_pages.hang(self._clients[service])
             return self._clients[service]
 
     def call(self, permit: Permit | None, service: str, operation: str, params: Mapping[str, Any]) -> dict[str, Any]:
@@ -79,19 +103,35 @@ class Passage:
             raise of_no_answer(e, operation, self.account) from e
         return answer
 
+    def judge(self, service: str, operation: str, params: Mapping[str, Any], permit: Permit | None) -> None:
+        """Judge a call that a courier is about to send. Raises RefusedError, PlannedError."""
+        self._guard.judge(service, operation, params, permit)
+
+    @property
+    def place(self) -> tuple[Role, str, str]:
+        """Role, account and region."""
+        return self.role, self.account, self.region
+
+    @property
+    def trust(self) -> str:
+        """The file of certificates that servers are believed by, or empty: those that botocore comes with."""
+        said = self._session.get_config_variable("ca_bundle") or os.environ.get("REQUESTS_CA_BUNDLE")
+        return str(said or "")
+
+    def credentials(self) -> Any:
+        """Return the credentials of this moment, renewed if they are about to end. Raises botocore's errors."""
+        found = self._session.get_credentials()
+        return None if found is None else found.get_frozen_credentials()
+
     def describe(self, kind: ResourceKind, name: str) -> Target:
         """Describe one resource now, for the guard. Raises AwsError when AWS does not know it."""
         if kind == "objects":
             return self._lease(name)
-        if kind == "db":
-            found = self.call(None, "rds", "DescribeDBInstances", {"DBInstanceIdentifier": name})["DBInstances"]
-        elif kind == "snapshot":
-            found = self.call(None, "rds", "DescribeDBSnapshots", {"DBSnapshotIdentifier": name})["DBSnapshots"]
-        else:
-            raise RefusedError(f"there is no way to describe {kind} {name} for the fence")
+        word, target_of = _DESCRIBED[kind]
+        found = self.call(None, "rds", f"Describe{word}s", {f"{word}Identifier": name})[f"{word}s"]
         if len(found) != 1:
             raise SourceError(f"AWS described {len(found)} of {kind} {name}", kind="unknown-answer")
-        return (target_of_instance if kind == "db" else target_of_snapshot)(found[0], self.account)
+        return target_of(found[0], self.account)
 
     def _lease(self, name: str) -> Target:
         """Describe what lies below a prefix of the scratch bucket, by its lease."""

@@ -14,13 +14,16 @@ import botocore.exceptions
 
 from restorecheck.errors import RefusedError
 from restorecheck.fence.answers import of_no_answer
+from restorecheck.fence.courier import Courier
 from restorecheck.fence.decision import Permit
 from restorecheck.fence.entering import Passages
 from restorecheck.fence.guard import Mode, PlannedCall
 from restorecheck.fence.hand import Hand
+from restorecheck.fence.passage import Passage
 from restorecheck.fence.table import Role
 from restorecheck.fence.traffic import Calls, Outage
 from restorecheck.model import Entrance
+from restorecheck.sources.versions.interface import Objects
 
 
 def _wall() -> datetime:
@@ -119,10 +122,17 @@ class Fence:
 
     def hand(self, role: Role, account: str, region: str, permit: Permit | None = None) -> Hand:
         """Enter an account. Without a permit the Hand only reads. Raises RefusedError, AwsError, SourceError."""
+        return Hand(self._passage(role, account, region, permit), permit)
+
+    def objects(self, role: Role, account: str, region: str, permit: Permit | None = None) -> Objects:
+        """Enter an account for objects in bulk. Without a permit they are only read. Raises what `hand` raises."""
+        return Courier(self._passage(role, account, region, permit), permit)
+
+    def _passage(self, role: Role, account: str, region: str, permit: Permit | None) -> Passage:
         entrance = self._entrances.get(role, {}).get(account)
         if entrance is None or entrance.account != account:
             raise RefusedError(f"account {account} is not configured as a {role} account")
         ours = tuple(frozenset(self._entrances[side]) for side in (Role.SOURCE, Role.SCRATCH))
         if permit is not None and (permit.source_accounts, permit.scratch_accounts) != ours:
             raise RefusedError("the permit was not made for the accounts that are configured here")
-        return Hand(self._passages.enter(role, entrance, region), permit)
+        return self._passages.enter(role, entrance, region)

@@ -74,6 +74,21 @@ class Traffic:
         with self._lock:
             return sorted(self._outages.values(), key=lambda outage: outage.since)
 
+    def sending(self, place: tuple[Role, str, str], service: str, operation: str) -> None:
+        """Count a try that goes out by another way than botocore."""
+        self.calls.count((place[0], place[1], service, operation))
+
+    def answered(self, place: tuple[Role, str, str], service: str) -> None:
+        """Note that a service answers: whatever was out of order there is over."""
+        key = (*place, service)
+        if key in self._outages:  # looked at without the lock, because it is asked after every answer
+            with self._lock:
+                self._outages.pop(key, None)
+
+    def unanswered(self, place: tuple[Role, str, str], service: str, message: str) -> None:
+        """Note that a service gives no answer."""
+        self._none((*place, service), message)
+
     def _sending(self, role: Role, account: str, event_name: str, **_: object) -> None:
         service, operation = event_name.split(".")[1:]
         self.calls.count((role, account, service, operation))
@@ -91,13 +106,10 @@ class Traffic:
         service, operation = event_name.split(".")[1:]
         error = (parsed_response or {}).get("Error") or {}
         code, status = error.get("Code") or "Unknown", (response_dict or {}).get("status_code", 0)
-        key = (*place, service)
         if exception is None and (status < 400 or kind_of(code, status) != "aws-unavailable"):
-            if key in self._outages:  # looked at without the lock, because it is asked after every answer
-                with self._lock:
-                    self._outages.pop(key, None)
+            self.answered(place, service)
             return
-        self._none(key, f"{operation}: {exception or f'HTTP {status} {code}'}")
+        self._none((*place, service), f"{operation}: {exception or f'HTTP {status} {code}'}")
 
     def _garbled(self, place: tuple[Role, str, str], *, event_name: str, exception: Exception, **_: object) -> None:
         """Note an answer that is none of AWS's, such as a proxy's page: botocore tells of it in no other event."""

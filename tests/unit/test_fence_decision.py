@@ -20,7 +20,10 @@ from fence_cases import (
     SOURCE,
     SWEEP_PERMIT,
     arn,
+    cluster,
+    cluster_snapshot,
     instance,
+    owners_cluster_snapshot,
     owners_snapshot,
     snapshot,
     tags_of,
@@ -42,7 +45,8 @@ from restorecheck.fence import (
 from restorecheck.fence.decision import why_not_place, why_not_share
 
 OTHER_RUN = "orders-db-20261120t0300z"
-GOOD = [instance(), snapshot(), snapshot(SOURCE)]
+GOOD = [instance(), snapshot(), snapshot(SOURCE), cluster(), cluster_snapshot(), cluster_snapshot(SOURCE)]
+GOOD_IDS = ["instance", "copy", "source copy", "cluster", "cluster copy", "source cluster copy"]
 
 
 def without(tag: str, target: Target) -> Target:
@@ -58,7 +62,7 @@ def tagged(target: Target, **changes: str) -> Target:
 
 
 @pytest.mark.parametrize("permit", [RUN_PERMIT, SWEEP_PERMIT], ids=["run", "sweep"])
-@pytest.mark.parametrize("target", GOOD, ids=["instance", "copy", "source copy"])
+@pytest.mark.parametrize("target", GOOD, ids=GOOD_IDS)
 def test_it_lets_a_run_and_a_later_sweep_touch_what_the_run_made(target: Target, permit: Permit):
     assert why_not(target, permit) is None
 
@@ -114,6 +118,22 @@ REFUSALS: list[tuple[Target, Permit, str]] = [
     (instance(replicas=None), RUN_PERMIT, "it has, or may have, read replicas"),
     (snapshot(snapshot_type="automated"), RUN_PERMIT, "it is not a manual snapshot"),
     (snapshot(snapshot_type=None), RUN_PERMIT, "it is not a manual snapshot"),
+    (instance(cluster="shop"), RUN_PERMIT, "it is in the cluster shop, which is not its run's"),
+    (cluster(account=SOURCE, arn=arn("cluster", SOURCE)), RUN_PERMIT, f"account {SOURCE} is not one in which"),
+    (cluster(arn=arn("db", SCRATCH)), RUN_PERMIT, "not the one that belongs to its name, account and region"),
+    (cluster(tags=tags_of(arn("db", SCRATCH))), RUN_PERMIT, "the tags were copied from something else"),
+    (cluster(name="shop", arn=arn("cluster", SCRATCH, "shop")), RUN_PERMIT, "its name does not begin with"),
+    (cluster(created=None), RUN_PERMIT, "AWS does not say when it was created"),
+    (cluster(created=BEGAN - timedelta(days=1)), RUN_PERMIT, "it is older than the run"),
+    (cluster(deletion_protection=True), RUN_PERMIT, "deletion protection is not known to be off"),
+    (cluster(deletion_protection=None), RUN_PERMIT, "deletion protection is not known to be off"),
+    (cluster(replicas=1), RUN_PERMIT, "it replicates, or may replicate, to or from another cluster"),
+    (cluster(replicas=None), RUN_PERMIT, "it replicates, or may replicate, to or from another cluster"),
+    (cluster(members=None), RUN_PERMIT, "its instances are not known"),
+    (cluster(members=frozenset({NAME, "reader"})), RUN_PERMIT, "the instance reader in it is not its run's"),
+    (cluster_snapshot(snapshot_type="automated"), RUN_PERMIT, "it is not a manual snapshot"),
+    (cluster_snapshot(snapshot_type=None), RUN_PERMIT, "it is not a manual snapshot"),
+    (cluster_snapshot(OTHER), RUN_PERMIT, f"account {OTHER} is not one in which"),
     # A sweep.
     (without(TAG_EXPIRES, instance()), SWEEP_PERMIT, f"its tag {TAG_EXPIRES} is not a time"),
     (tagged(instance(), expires="tomorrow"), SWEEP_PERMIT, f"its tag {TAG_EXPIRES} is not a time"),
@@ -178,10 +198,21 @@ def test_it_writes_nowhere_else(role: Role, account: str, region: object, permit
 def test_a_run_may_share_its_copy_and_the_snapshot_that_it_picked():
     assert why_not_share(snapshot(SOURCE), RUN_PERMIT) is None
     assert why_not_share(owners_snapshot(), BORROWING_PERMIT) is None
+    assert why_not_share(cluster_snapshot(SOURCE), RUN_PERMIT) is None
+    assert why_not_share(owners_cluster_snapshot(), BORROWING_PERMIT) is None
 
 
 SHARES: list[tuple[Target, Permit, str]] = [
     (instance(), RUN_PERMIT, "only a snapshot can be shared"),
+    (cluster(), RUN_PERMIT, "only a snapshot can be shared"),
+    (cluster_snapshot(SOURCE, cluster="billing"), RUN_PERMIT, "not a snapshot of the cluster whose backups are tested"),
+    (cluster_snapshot(SOURCE, cluster=None), RUN_PERMIT, "not a snapshot of the cluster whose backups are tested"),
+    (cluster_snapshot(SOURCE, cluster=""), replace(RUN_PERMIT, cluster=""), "not a snapshot of the cluster"),
+    (cluster_snapshot(SOURCE), replace(RUN_PERMIT, cluster=""), "not a snapshot of the cluster"),
+    (owners_cluster_snapshot(), RUN_PERMIT, "its name does not begin with"),
+    (owners_cluster_snapshot(account=SCRATCH), BORROWING_PERMIT, "it is not in the source account"),
+    (owners_cluster_snapshot(arn=arn("snapshot", SOURCE, "before-migration")), BORROWING_PERMIT, "its ARN is arn:aws"),
+    (owners_cluster_snapshot(snapshot_type="automated"), BORROWING_PERMIT, "it is not a manual snapshot"),
     (snapshot(SOURCE, instance="billing"), RUN_PERMIT, "not a snapshot of the instance whose backups are tested"),
     (snapshot(SOURCE, instance=None), RUN_PERMIT, "not a snapshot of the instance whose backups are tested"),
     (snapshot(SOURCE, instance=""), replace(RUN_PERMIT, instance=""), "not a snapshot of the instance"),
@@ -214,7 +245,7 @@ def allowed(t: Target, p: Permit) -> bool:
     tags = t.tags
     if tags is None or t.arn is None:
         return False
-    run = tags.get(TAG_RUN)
+    run, snapshots = tags.get(TAG_RUN), ("snapshot", "cluster-snapshot")
     sweeping = p.run_id == ""
     lease = _instant(tags.get(TAG_EXPIRES))
     said = _run_time(run)
@@ -222,7 +253,7 @@ def allowed(t: Target, p: Permit) -> bool:
     made_by_now = t.created is not None and began is not None and t.created >= began - timedelta(minutes=5)
     being_made = t.created is None and t.status in ("creating", "copying", "pending")
     in_scratch = t.account == p.scratch_account and t.account in p.scratch_accounts
-    our_copy = t.account == p.source_account and t.account in p.source_accounts and t.kind == "snapshot"
+    our_copy = t.account == p.source_account and t.account in p.source_accounts and t.kind in snapshots
     clauses = (
         len(p.scratch_accounts) > 0,
         len(p.source_accounts) > 0,
@@ -235,8 +266,10 @@ def allowed(t: Target, p: Permit) -> bool:
         said is not None if sweeping else run == p.run_id,
         not sweeping or (lease is not None and lease <= p.began),
         made_by_now or being_made,
-        t.kind != "db" or (t.deletion_protection is False and t.replicas == 0),
-        t.kind != "snapshot" or t.snapshot_type == "manual",
+        t.kind not in ("db", "cluster") or (t.deletion_protection is False and t.replicas == 0),
+        t.kind != "db" or t.cluster in (None, "", t.name),
+        t.kind != "cluster" or (t.members is not None and all(member == t.name for member in t.members)),
+        t.kind not in snapshots or t.snapshot_type == "manual",
     )
     return all(clauses)
 
@@ -293,7 +326,7 @@ def permits(draw: st.DrawFn) -> Permit:
 def targets(draw: st.DrawFn) -> Target:
     target: Target = draw(st.sampled_from(GOOD))
     pools: dict[str, st.SearchStrategy[Any]] = {
-        "kind": st.sampled_from(["db", "snapshot"]),
+        "kind": st.sampled_from(["db", "cluster", "snapshot", "cluster-snapshot"]),
         "account": accounts,
         "name": st.sampled_from([NAME, f"restorecheck-{OTHER_RUN}", "orders", "", NAME.upper()]),
         "arn": st.sampled_from([arn("db", SCRATCH), arn("snapshot", SCRATCH), arn("snapshot", SOURCE), "", None]),
@@ -301,6 +334,8 @@ def targets(draw: st.DrawFn) -> Target:
         "created": st.one_of(st.none(), moments),
         "deletion_protection": st.sampled_from([False, True, None]),
         "replicas": st.sampled_from([0, 1, None]),
+        "members": st.sampled_from([None, frozenset(), frozenset({NAME}), frozenset({NAME, "reader"})]),
+        "cluster": st.sampled_from([None, "", NAME, "shop"]),
         "snapshot_type": st.sampled_from(["manual", "automated", "shared", None]),
         "tags": st.one_of(
             st.none(),
@@ -333,17 +368,17 @@ def test_it_lets_through_exactly_what_fulfils_every_clause(target: Target, permi
 
 @given(st.sampled_from(GOOD), st.sampled_from([RUN_PERMIT, SWEEP_PERMIT]), st.data())
 def test_one_unknown_is_enough_to_refuse(target: Target, permit: Permit, data: st.DataObject):
-    needed = {"arn", "tags", "created"} | (
-        {"deletion_protection", "replicas"} if target.kind == "db" else {"snapshot_type"}
-    )
+    of_kind = {"db": {"deletion_protection", "replicas"}, "cluster": {"deletion_protection", "replicas", "members"}}
+    needed = {"arn", "tags", "created"} | of_kind.get(target.kind, {"snapshot_type"})
     unknown = data.draw(st.sampled_from(sorted(needed)))
     assert why_not(replace(target, **{unknown: None}), permit) is not None
 
 
 def test_every_fact_of_a_target_is_among_those_that_must_be_known():
-    # `status` only excuses a missing creation time, and `instance` is asked for when something is shared.
+    # `status` only excuses a missing creation time, and `instance` is asked for when something is shared. AWS says no
+    # `cluster` of an instance that is in none.
     asked = {"kind", "account", "name", "arn", "tags", "created", "deletion_protection", "replicas", "snapshot_type"}
-    assert {field.name for field in fields(Target)} == asked | {"status", "instance"}
+    assert {field.name for field in fields(Target)} == asked | {"members", "status", "instance", "cluster"}
 
 
 @given(st.sampled_from(GOOD), st.sampled_from([TAG_MANAGED, TAG_RUN, TAG_RESOURCE]), st.text(max_size=40))
@@ -361,7 +396,11 @@ def test_any_other_name_refuses(target: Target, name: str):
     assert why_not(replace(target, name=name, arn=arn(target.kind, target.account, name)), RUN_PERMIT) is not None
 
 
-@given(st.sampled_from([snapshot(SOURCE), owners_snapshot()]), st.data())
+@given(
+    st.sampled_from([snapshot(SOURCE), owners_snapshot(), cluster_snapshot(SOURCE), owners_cluster_snapshot()]),
+    st.data(),
+)
 def test_an_unknown_refuses_to_share(target: Target, data: st.DataObject):
-    unknown = data.draw(st.sampled_from(["arn", "instance", "snapshot_type"]))
+    of = "instance" if target.kind == "snapshot" else "cluster"
+    unknown = data.draw(st.sampled_from(["arn", of, "snapshot_type"]))
     assert why_not_share(replace(target, **{unknown: None}), BORROWING_PERMIT) is not None

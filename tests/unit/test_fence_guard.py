@@ -12,7 +12,11 @@ import pytest
 from botocore import xform_name
 from botocore.config import Config
 from fence_cases import (
+    ADD_INSTANCE,
     BEGAN,
+    CLUSTER_PASSWORD,
+    DELETE_CLUSTER,
+    DELETE_CLUSTER_SNAPSHOT,
     DELETE_INSTANCE,
     DELETE_SNAPSHOT,
     NAME,
@@ -20,16 +24,19 @@ from fence_cases import (
     PASSWORD,
     REGION,
     RESTORE,
+    RESTORE_CLUSTER,
     RUN_PERMIT,
     SCRATCH,
     SHARE,
+    SHARE_CLUSTER,
     SOURCE,
     SWEEP_PERMIT,
     arn,
+    cluster_copy_call,
     copy_call,
     tags_of,
 )
-from recorder import Recorder, error, instances, recording, snapshots, tag_list
+from recorder import Recorder, cluster_snapshots, clusters, error, instances, recording, snapshots, tag_list
 
 from restorecheck.errors import AwsError, PlannedError, RefusedError, SourceError
 from restorecheck.fence import TABLE, Effect, Hand, Mode, Permit, Role
@@ -37,7 +44,7 @@ from restorecheck.fence.passage import Passage
 from restorecheck.fence.table import effect_of
 
 SERVICES = sorted({service for services in TABLE.values() for service in services})
-NOT_OURS = ["s3", "iam", "lambda", "secretsmanager", "dynamodb", "organizations", "docdb", "neptune"]
+NOT_OURS = ["iam", "lambda", "secretsmanager", "dynamodb", "organizations", "docdb", "neptune"]
 """Services without an entry. docdb and neptune speak to the same endpoint as RDS, with operations of the same names."""
 
 LOADER = botocore.session.Session().get_component("data_loader")  # reads each service's model once
@@ -118,6 +125,36 @@ def described_snapshot(account: str = SCRATCH, **changes: Any) -> dict[str, Any]
     }
 
 
+def described_cluster(*members: str, **changes: Any) -> dict[str, Any]:
+    resource = arn("cluster", SCRATCH)
+    held = [{"DBInstanceIdentifier": name, "IsClusterWriter": "true"} for name in members]
+    return {
+        "DBClusterIdentifier": NAME,
+        "DBClusterArn": resource,
+        "Status": "available",
+        "ClusterCreateTime": BEGAN,
+        "DeletionProtection": False,
+        "ReadReplicaIdentifiers": "",
+        "DBClusterMembers": ("DBClusterMember", held) if held else "",
+        "TagList": tag_list(tags_of(resource)),
+        **changes,
+    }
+
+
+def described_cluster_snapshot(account: str = SCRATCH, **changes: Any) -> dict[str, Any]:
+    resource = arn("cluster-snapshot", account)
+    return {
+        "DBClusterSnapshotIdentifier": NAME,
+        "DBClusterSnapshotArn": resource,
+        "DBClusterIdentifier": "shop",
+        "Status": "available",
+        "SnapshotType": "manual",
+        "SnapshotCreateTime": BEGAN,
+        "TagList": tag_list(tags_of(resource)),
+        **changes,
+    }
+
+
 # --- default deny -------------------------------------------------------------------------------------------------
 
 
@@ -190,10 +227,10 @@ def test_a_hand_refuses_before_it_makes_a_client(aws: Recorder):
 
 def test_paginators_and_waiters_are_refused(aws: Recorder):
     client = client_of(hand_of(aws), "rds")
-    with pytest.raises(RefusedError, match="rds:DescribeDBClusters"):
-        list(client.get_paginator("describe_db_clusters").paginate())
-    with pytest.raises(RefusedError, match="rds:DescribeDBClusters"):
-        client.get_waiter("db_cluster_available").wait(DBClusterIdentifier="x")
+    with pytest.raises(RefusedError, match="rds:DescribeTenantDatabases"):
+        list(client.get_paginator("describe_tenant_databases").paginate())
+    with pytest.raises(RefusedError, match="rds:DescribeTenantDatabases"):
+        client.get_waiter("tenant_database_available").wait(DBInstanceIdentifier="x")
     assert aws.asked == []
 
 
@@ -252,7 +289,10 @@ def test_no_client_has_a_way_that_is_not_tried_here(aws: Recorder):
         "meta",
         "waiter_names",
     }
-    signs_alone = {"rds": {"generate_db_auth_token"}}  # a login to a database, not a call: nothing is sent to AWS
+    signs_alone = {
+        "rds": {"generate_db_auth_token"},  # a login to a database, not a call: nothing is sent to AWS
+        "s3": {"generate_presigned_post"},  # above
+    }
     for service in SERVICES:
         client = raw_client(hand, service)
         operations = {xform_name(name) for name in client.meta.service_model.operation_names}
@@ -346,6 +386,15 @@ WRITES: list[tuple[Role, str, dict[str, Any]]] = [
     (Role.SOURCE, "CopyDBSnapshot", copy_call(SOURCE)),
     (Role.SOURCE, "ModifyDBSnapshotAttribute", SHARE),
     (Role.SOURCE, "DeleteDBSnapshot", DELETE_SNAPSHOT),
+    (Role.SOURCE, "CopyDBClusterSnapshot", cluster_copy_call(SOURCE)),
+    (Role.SOURCE, "ModifyDBClusterSnapshotAttribute", SHARE_CLUSTER),
+    (Role.SOURCE, "DeleteDBClusterSnapshot", DELETE_CLUSTER_SNAPSHOT),
+    (Role.SCRATCH, "CopyDBClusterSnapshot", cluster_copy_call(SCRATCH)),
+    (Role.SCRATCH, "RestoreDBClusterFromSnapshot", RESTORE_CLUSTER),
+    (Role.SCRATCH, "CreateDBInstance", ADD_INSTANCE),
+    (Role.SCRATCH, "ModifyDBCluster", CLUSTER_PASSWORD),
+    (Role.SCRATCH, "DeleteDBCluster", DELETE_CLUSTER),
+    (Role.SCRATCH, "DeleteDBClusterSnapshot", DELETE_CLUSTER_SNAPSHOT),
     (Role.SCRATCH, "CopyDBSnapshot", copy_call(SCRATCH)),
     (Role.SCRATCH, "RestoreDBInstanceFromDBSnapshot", RESTORE),
     (Role.SCRATCH, "ModifyDBInstance", PASSWORD),
@@ -355,12 +404,19 @@ WRITES: list[tuple[Role, str, dict[str, Any]]] = [
 
 
 def let_in(aws: Recorder, role: Role) -> None:
+    account = SOURCE if role is Role.SOURCE else SCRATCH
     aws.answer("DescribeDBInstances", instances(described_instance()))
-    aws.answer("DescribeDBSnapshots", snapshots(described_snapshot(SOURCE if role is Role.SOURCE else SCRATCH)))
+    aws.answer("DescribeDBSnapshots", snapshots(described_snapshot(account)))
+    aws.answer("DescribeDBClusters", clusters(described_cluster()))
+    aws.answer("DescribeDBClusterSnapshots", cluster_snapshots(described_cluster_snapshot(account)))
 
 
 def test_every_write_of_the_table_is_tried_here():
-    effects = {(role, o) for role, s in TABLE.items() for ops in s.values() for o, e in ops.items() if e != "read"}
+    effects = {(role, o) for role, services in TABLE.items() for o, e in services.get("rds", {}).items() if e != "read"}
+    assert {name for services in TABLE.values() for name, ops in services.items() if set(ops.values()) != {"read"}} == {
+        "rds",
+        "s3",  # in test_fence_objects.py
+    }
     assert {(role, operation) for role, operation, _ in WRITES} == effects
 
 
@@ -372,7 +428,7 @@ def test_what_is_this_runs_is_sent_after_a_fresh_look(
     hand_of(aws, role).call("rds", operation, **params)
     looks = [a for a in aws.actions if a.startswith("Describe")]
     assert aws.actions == [*looks, operation]
-    assert len(looks) == (0 if operation in {"CopyDBSnapshot", "RestoreDBInstanceFromDBSnapshot"} else 1)
+    assert len(looks) == (0 if operation.startswith(("Copy", "Restore")) else 1)
 
 
 @pytest.mark.parametrize(("role", "operation", "params"), WRITES)
@@ -412,6 +468,7 @@ def test_plan_mode_refuses_what_would_be_refused(aws: Recorder):
     assert hand._passage._guard.planned == []
 
 
+MEMBERS = ("DBClusterMember", [{"DBInstanceIdentifier": NAME}])
 TARGETS: list[tuple[Role, str, dict[str, Any], dict[str, Any], str]] = [
     (Role.SCRATCH, "DeleteDBInstance", DELETE_INSTANCE, {"DeletionProtection": True}, "deletion protection"),
     (Role.SCRATCH, "DeleteDBInstance", DELETE_INSTANCE, {"TagList": ""}, "does not carry the tag"),
@@ -434,6 +491,30 @@ TARGETS: list[tuple[Role, str, dict[str, Any], dict[str, Any], str]] = [
     (Role.SCRATCH, "DeleteDBSnapshot", DELETE_SNAPSHOT, {"SnapshotType": "automated"}, "not a manual snapshot"),
     (Role.SOURCE, "DeleteDBSnapshot", DELETE_SNAPSHOT, {"TagList": ""}, "does not carry the tag"),
     (Role.SOURCE, "ModifyDBSnapshotAttribute", SHARE, {"DBInstanceIdentifier": "billing"}, "not a snapshot of the"),
+    (Role.SCRATCH, "DeleteDBInstance", DELETE_INSTANCE, {"DBClusterIdentifier": "shop"}, "it is in the cluster shop"),
+    (Role.SCRATCH, "DeleteDBCluster", DELETE_CLUSTER, {"DeletionProtection": True}, "deletion protection"),
+    (Role.SCRATCH, "DeleteDBCluster", DELETE_CLUSTER, {"TagList": ""}, "does not carry the tag"),
+    (Role.SCRATCH, "DeleteDBCluster", DELETE_CLUSTER, {"DBClusterMembers": MEMBERS}, "it still has, or may have, inst"),
+    (Role.SCRATCH, "DeleteDBCluster", DELETE_CLUSTER, {"ReplicationSourceIdentifier": "x"}, "it replicates"),
+    (Role.SCRATCH, "DeleteDBCluster", DELETE_CLUSTER, {"GlobalClusterIdentifier": "x"}, "it replicates"),
+    (
+        Role.SCRATCH,
+        "DeleteDBCluster",
+        DELETE_CLUSTER,
+        {"ReadReplicaIdentifiers": ("ReadReplicaIdentifier", ["r"])},
+        "it replicates",
+    ),
+    (Role.SCRATCH, "ModifyDBCluster", CLUSTER_PASSWORD, {"TagList": ""}, "does not carry the tag"),
+    (Role.SCRATCH, "CreateDBInstance", ADD_INSTANCE, {"TagList": ""}, "does not carry the tag"),
+    (Role.SCRATCH, "DeleteDBClusterSnapshot", DELETE_CLUSTER_SNAPSHOT, {"SnapshotType": "shared"}, "not a manual"),
+    (Role.SOURCE, "DeleteDBClusterSnapshot", DELETE_CLUSTER_SNAPSHOT, {"TagList": ""}, "does not carry the tag"),
+    (
+        Role.SOURCE,
+        "ModifyDBClusterSnapshotAttribute",
+        SHARE_CLUSTER,
+        {"DBClusterIdentifier": "billing"},
+        "not a snapshot of the cluster",
+    ),
 ]
 
 
@@ -443,6 +524,8 @@ def test_what_aws_describes_now_decides(aws: Recorder, case: tuple[Role, str, di
     aws.answer("DescribeDBInstances", instances({**described_instance(), **changes}))
     account = SOURCE if role is Role.SOURCE else SCRATCH
     aws.answer("DescribeDBSnapshots", snapshots({**described_snapshot(account), **changes}))
+    aws.answer("DescribeDBClusters", clusters({**described_cluster(), **changes}))
+    aws.answer("DescribeDBClusterSnapshots", cluster_snapshots({**described_cluster_snapshot(account), **changes}))
     with pytest.raises(RefusedError, match=reason):
         hand_of(aws, role).call("rds", operation, **params)
     assert operation not in aws.actions
@@ -456,6 +539,31 @@ def test_what_aws_leaves_out_refuses(aws: Recorder, left_out: str):
     with pytest.raises(RefusedError):
         hand_of(aws).call("rds", "DeleteDBInstance", **DELETE_INSTANCE)
     assert aws.actions == ["DescribeDBInstances"]
+
+
+@pytest.mark.parametrize("left_out", ["DeletionProtection", "ReadReplicaIdentifiers", "DBClusterMembers", "TagList"])
+def test_what_aws_leaves_out_of_a_cluster_refuses(aws: Recorder, left_out: str):
+    described = described_cluster()
+    del described[left_out]
+    aws.answer("DescribeDBClusters", clusters(described))
+    with pytest.raises(RefusedError):
+        hand_of(aws).call("rds", "DeleteDBCluster", **DELETE_CLUSTER)
+    assert aws.actions == ["DescribeDBClusters"]
+
+
+def test_a_cluster_with_its_own_instance_may_be_changed_and_not_deleted(aws: Recorder):
+    aws.answer("DescribeDBClusters", clusters(described_cluster(NAME)))
+    hand_of(aws).call("rds", "ModifyDBCluster", **CLUSTER_PASSWORD)
+    with pytest.raises(RefusedError, match="it still has, or may have, instances"):
+        hand_of(aws).call("rds", "DeleteDBCluster", **DELETE_CLUSTER)
+    assert aws.actions == ["DescribeDBClusters", "ModifyDBCluster", "DescribeDBClusters"]
+
+
+def test_no_instance_is_made_in_a_cluster_that_holds_somebody_elses(aws: Recorder):
+    aws.answer("DescribeDBClusters", clusters(described_cluster("reader")))
+    with pytest.raises(RefusedError, match="the instance reader in it is not its run's"):
+        hand_of(aws).call("rds", "CreateDBInstance", **ADD_INSTANCE)
+    assert aws.actions == ["DescribeDBClusters"]
 
 
 @pytest.mark.parametrize("asked", ["orders", NAME.upper(), arn("db", SCRATCH), ""])

@@ -485,7 +485,7 @@ def test_the_base_identity_may_do_nothing_but_enter(aws: Recorder, monkeypatch: 
 def test_a_permit_knows_the_accounts_and_the_partition(aws: Recorder):
     wanted = {"source_account": SOURCE, "scratch_account": SCRATCH, "began": BEGAN, "expires": EXPIRES}
     fence = fence_of(aws)
-    made = fence.permit(**wanted, region=REGION, run_id=RUN, check="orders-db", instance="orders")
+    made = fence.permit(**wanted, region=REGION, run_id=RUN, check="orders-db", instance="orders", cluster="shop")
     assert made == RUN_PERMIT
     china = fence.permit(**wanted, region="cn-north-1")
     assert china.arn("db", SCRATCH, NAME) == f"arn:aws-cn:rds:cn-north-1:{SCRATCH}:db:{NAME}"
@@ -726,3 +726,15 @@ def test_a_model_in_the_home_directory_does_not_count(aws: Recorder, monkeypatch
 def test_tags_as_they_are_sent_are_those_that_are_read_back():
     sent = RUN_PERMIT.tags("db", SCRATCH)
     assert {tag["Key"]: tag["Value"] for tag in sent} == tags_of(arn("db", SCRATCH))
+
+
+def test_objects_are_entered_as_everything_else_is(aws: Recorder):
+    fence = fence_of(aws)
+    courier = fence.objects(Role.SCRATCH, SCRATCH, REGION)
+    assert (courier.role, courier.account) == (Role.SCRATCH, SCRATCH)
+    assert courier._passage is fence.hand(Role.SCRATCH, SCRATCH, REGION)._passage
+    assert courier._passage.credentials().access_key == f"ASIA{SCRATCH}"
+    with pytest.raises(RefusedError, match=f"account {OTHER} is not configured as a scratch account"):
+        fence.objects(Role.SCRATCH, OTHER, REGION)
+    with pytest.raises(RefusedError, match="the permit was not made for the accounts"):
+        fence.objects(Role.SCRATCH, SCRATCH, REGION, replace(RUN_PERMIT, source_accounts=frozenset({OTHER})))

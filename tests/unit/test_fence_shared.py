@@ -442,12 +442,6 @@ def test_a_read_may_take_as_long_as_it_takes(aws: Recorder):
     assert Hand(passage).call("rds", "DescribeDBSnapshots")["DBSnapshots"] == []
 
 
-def test_the_fence_cannot_be_brought_to_describe_what_it_does_not_know(aws: Recorder, passage: Passage):
-    with pytest.raises(RefusedError, match="no way to describe cluster-snapshot x"):
-        passage.describe("cluster-snapshot", "x")
-    assert aws.asked == []
-
-
 # --- the limiter ----------------------------------------------------------------------------------------------------
 
 
