@@ -341,13 +341,14 @@ class Observation:
 
 OBSERVATIONS = (
     "databases",
-    "objects-compared",
-    "objects-read",
+    "dump-age",
     "dump-checksum",
     "dump-complete",
     "dump-database",
     "dump-restored",
     "dump-size",
+    "objects-compared",
+    "objects-read",
 )
 """Names of observations; no assertion may be called so."""
 

@@ -202,7 +202,7 @@ class FakeLoader:
         self.closed = True
 
 
-DESCRIBED = Described("custom format", "orders", "18.1", ("a flipped byte is not noticed",))
+DESCRIBED = Described("custom format", "orders", "18.1", unprovable=("a flipped byte is not noticed",))
 
 
 @dataclass

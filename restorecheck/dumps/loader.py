@@ -119,6 +119,7 @@ class Loader:
             described(header, inspected.outer),
             header.database,
             header.server,
+            header.created,
             completeness.unprovable(header, inspected.outer),
         )
 

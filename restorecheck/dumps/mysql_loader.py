@@ -70,7 +70,7 @@ class MysqlLoader:
         self._inspected = _Inspected(header, tuple(files), outer, programs)
         form = f"script of {mysql_programs.flavour_of(header)} {header.server}".strip()
         form = ", ".join([form, *(f"in {layer.name}" for layer in outer)])
-        return Described(form, header.database, header.server, completeness.unprovable(header, outer))
+        return Described(form, header.database, header.server, unprovable=completeness.unprovable(header, outer))
 
     def load(self, password: str, within: timedelta, stop: Stop) -> Loaded:
         """See Loads.load."""

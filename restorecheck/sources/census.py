@@ -55,7 +55,7 @@ def unread(seen: Iterable[DatabaseSeen], asked: Sequence[str]) -> tuple[str, ...
     of_asked = [_counted(one) for one in known if one.name in asked]
     if of_asked:
         held = ", ".join(of_asked)
-        said.append(f"only what the questions read is proven: of {held}, every other table was restored and not read")
+        said.append(f"only what the questions read is proven, out of {held}; whatever else was restored was not read")
     if nobody := [_counted(one) for one in known if one.name not in asked and one.tables]:
         said.append(f"restored and never asked: {', '.join(nobody)}")
     return tuple(said)

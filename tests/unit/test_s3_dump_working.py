@@ -89,6 +89,7 @@ def test_a_dump_is_downloaded_restored_asked_and_gone(fakes: Fakes):
         "dump-size",
         "dump-checksum",
         "dump-database",
+        "dump-age",
         "dump-restored",
         "databases",
     ]
@@ -297,6 +298,26 @@ def test_the_dump_of_another_database_is_broken(fakes: Fakes):
     fakes.described = Described("plain")
     fakes.directory = fakes.directory / "2"
     assert not seen(through(fakes), "dump-database").kind
+
+
+@pytest.mark.parametrize(
+    ("before", "kind"),
+    [
+        (timedelta(minutes=5), ""),
+        (timedelta(hours=25 + 12), ""),  # made in the westernmost zone, it is just young enough
+        (timedelta(hours=25 + 12, minutes=1), "stale"),
+        (timedelta(days=30), "stale"),
+        (-timedelta(hours=14), ""),  # made in the easternmost zone, by a clock that is ahead of ours
+    ],
+)
+def test_an_old_dump_that_was_uploaded_again_is_stale_whatever_zone_it_was_made_in(
+    fakes: Fakes, before: timedelta, kind: str
+):
+    point = fakes.dump().find()
+    fakes.described = replace(fakes.described, created=(point.created - before).replace(tzinfo=None))
+    found = seen(through(fakes), "dump-age")
+    assert found.kind == kind
+    assert ("says that it was made" in found.message) is bool(kind)
 
 
 # --- what goes wrong -------------------------------------------------------------------------------------------------

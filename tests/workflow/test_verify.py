@@ -9,6 +9,7 @@ from workflow.scripted import BUILT, NOW, POINT, RUN, Cloud, ScriptedPorts, chec
 
 from restorecheck.durable import decode, encode
 from restorecheck.engines.inline import InlineDurable
+from restorecheck.errors import SourceError
 from restorecheck.model import Outcome, Report, Verdict
 
 

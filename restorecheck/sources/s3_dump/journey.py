@@ -67,6 +67,7 @@ def examine(reach: Reach, point: RecoveryPoint) -> Answers:
         observing.size(point),
         ready.fetched.observation,
         ready.identity,
+        observing.age(point, ready.described, reach.check.rpo),
         *ready.loaded.observations,
         counted,
     )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
@@ -28,6 +28,7 @@ class Described:
     form: str  # in words, such as "custom format of pg_dump 17.2, gzip"
     database: str = ""  # that was dumped, as the dump names it; empty: it does not say
     server_version: str = ""  # of the server that was dumped
+    created: datetime | None = None  # when it was begun, in the local time of whoever wrote it: it names no zone
     unprovable: tuple[str, ...] = ()  # what a restore of this form does not notice
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Sequence
+from datetime import UTC, timedelta
 
 from restorecheck.model import Observation, RecoveryPoint
 from restorecheck.sources.s3_dump.loads import Described
@@ -13,6 +14,10 @@ SMALL = 0.5
 
 TINY = 0.03
 """At or below this part, it is no dump of the same database."""
+
+
+WEST = timedelta(hours=12)
+"""How far local time may be behind UTC."""
 
 
 def size(point: RecoveryPoint) -> Observation:
@@ -43,6 +48,22 @@ def whose(wanted: str, described: Described) -> Observation:
         return Observation("dump-database", repr(wanted), observed)
     message = f"this is a dump of the database {described.database!r}, not of {wanted!r}"
     return Observation("dump-database", repr(wanted), observed, "wrong-database", message)
+
+
+def age(point: RecoveryPoint, described: Described, rpo: timedelta) -> Observation:
+    """Compare when a dump was made, by its own word, with when it was uploaded: an old one may be uploaded again.
+
+    A dump names no time zone, so the latest that its word can mean counts: twelve hours west of UTC.
+    """
+    expected = f"made at most {rpo} before it was uploaded"
+    if described.created is None:
+        return Observation("dump-age", expected, "the dump does not say when it was made")
+    observed = f"made at {described.created:%Y-%m-%d %H:%M} by its own clock"
+    latest = described.created.replace(tzinfo=UTC) + WEST
+    if point.created - latest <= rpo:
+        return Observation("dump-age", expected, observed)
+    message = f"it was uploaded at {point.created:%Y-%m-%d %H:%M} UTC, and says that it was {observed}"
+    return Observation("dump-age", expected, observed, "stale", message)
 
 
 def proven(
