@@ -185,6 +185,11 @@ class FakeLoader:
     directory: Path
     closed: bool = False
 
+    def foresee(self, first: bytes, password: str) -> None:
+        self.fakes.foreseen.append((first, password))
+        if error := self.fakes.faults.pop("foresee", None):
+            raise error
+
     def inspect(self, files: Sequence[Path], within: timedelta, stop: Callable[[], bool]) -> Described:
         self.fakes.inspected.append({f.name: f.read_bytes() for f in files})
         if error := self.fakes.faults.pop("inspect", None):
@@ -196,6 +201,7 @@ class FakeLoader:
         if error := self.fakes.faults.pop("load", None):
             raise error
         self.fakes.loads += 1
+        self.fakes.passwords.append(password)
         return Loaded(Login("127.0.0.1", 5432, "owner", password, "orders"), "18.1", self.fakes.observed, ("loaded",))
 
     def close(self) -> None:
@@ -215,6 +221,8 @@ class Fakes:
     described: Described = DESCRIBED
     observed: tuple[Observation, ...] = (Observation("dump-restored", "no error", "no error"),)
     faults: dict[str, RestorecheckError] = field(default_factory=dict)  # inspect, load, prepare, knock, databases
+    passwords: list[str] = field(default_factory=list)
+    foreseen: list[tuple[bytes, str]] = field(default_factory=list)
     inspected: list[dict[str, bytes]] = field(default_factory=list)
     loaders: list[FakeLoader] = field(default_factory=list)
     loads: int = 0

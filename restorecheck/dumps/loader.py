@@ -6,6 +6,7 @@ What makes the loading impossible is raised; what the loading met comes back as 
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import shutil
@@ -32,6 +33,9 @@ from restorecheck.model import Observation
 from restorecheck.sources.s3_dump.loads import Described, Loaded, Stop
 
 TABLE = "toc.dat"
+
+EARLY = timedelta(minutes=5)
+"""How long a server may take that is made before it is needed."""
 UTF8 = Locale()
 
 
@@ -98,6 +102,21 @@ class Loader:
         self._lock = threading.Lock()
         self._server: ScratchPostgres | None = None
         self._inspected: Inspected | None = None
+        self._early: _Early | None = None
+
+    # --- looking ahead ------------------------------------------------------------------------------------------------
+
+    def foresee(self, first: bytes, password: str) -> None:
+        """Begin to make the server that a dump which begins so will need; see the port."""
+        if self._declared is not None or self._wanted.decrypt or self._early is not None:
+            return
+        try:
+            here = _Here(*installations(self._wanted.programs, self._path))
+            _, head, _ = layers(iter((first,)))
+            programs = here.chosen(recognise(head, table=self._wanted.form == "directory"))
+        except SourceError:  # encrypted, damaged, or nothing here can restore it: `inspect` will say so
+            return
+        self._early = _Early(programs, lambda: self._started(programs, password, self._limits(EARLY, lambda: False)))
 
     # --- looking ------------------------------------------------------------------------------------------------------
 
@@ -235,7 +254,26 @@ class Loader:
                     kind="environment",
                 )
             return login, version, ()
-        programs = inspected.installation
+        server = self._foreseen(inspected.installation) or self._started(inspected.installation, password, limits)
+        remarks = server.create(self._wanted.database, inspected.locale, self._wanted.roles)
+        return server.login(self._wanted.database), server.version, remarks
+
+    def _foreseen(self, programs: Installation) -> ScratchPostgres | None:
+        """Return the server that was begun early, if it is the one that is needed and was made."""
+        early, self._early = self._early, None
+        if early is None:
+            return None
+        early.join()
+        with self._lock:
+            server = self._server
+            if server is None or (early.made and early.programs == programs):
+                return server
+            self._server = None
+        server.close()
+        return None
+
+    def _started(self, programs: Installation, password: str, limits: Limits) -> ScratchPostgres:
+        """Make a server and start it. Raises SourceError."""
         with self._lock:
             if self._closed.is_set():
                 raise SourceError("stopped before the scratch server was made", kind="cancelled")
@@ -248,9 +286,7 @@ class Loader:
                 wait=self._wait,
                 stop=limits.stop,
             )
-        server.start(limits.left())
-        remarks = server.create(self._wanted.database, inspected.locale, self._wanted.roles)
-        return server.login(self._wanted.database), server.version, remarks
+        return server.start(limits.left())
 
     def _restored(self, inspected: Inspected, login: Login, limits: Limits) -> list[Complaint]:
         if inspected.archive is None:
@@ -274,6 +310,27 @@ class Loader:
     def _limits(self, within: timedelta, stop: Stop) -> Limits:
         until = self._monotonic() + within.total_seconds()
         return Limits(lambda: until - self._monotonic(), lambda: stop() or self._closed.is_set())
+
+
+class _Early:
+    """A server that is being made in a thread."""
+
+    def __init__(self, programs: Installation, make: Callable[[], object]) -> None:
+        self.programs = programs
+        self.made = False
+        self._make = make
+        self._thread = threading.Thread(target=self._run, name="restorecheck-foreseen", daemon=True)
+        self._thread.start()
+
+    def join(self) -> None:
+        """Wait for the end of it."""
+        self._thread.join()
+
+    def _run(self) -> None:
+        # what stands in the way is met again, and told, when the server is made in its turn
+        with contextlib.suppress(SourceError):
+            self._make()
+            self.made = True
 
 
 class _Beside:

@@ -59,6 +59,10 @@ class MysqlLoader:
         self._server: ScratchMysql | None = None
         self._inspected: _Inspected | None = None
 
+    def foresee(self, first: bytes, password: str) -> None:
+        """Make nothing ready: which server it takes is not known before the end of the header."""
+        del first, password
+
     def inspect(self, files: Sequence[Path], within: timedelta, stop: Stop) -> Described:
         """See Loads.inspect."""
         limits = self._limits(within, stop)

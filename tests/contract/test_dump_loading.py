@@ -56,6 +56,68 @@ def observed(loaded: Loaded) -> Observation:
     return loaded.observations[0]
 
 
+def head(dump: Path) -> bytes:
+    return files_of(dump)[0].read_bytes()[: 1 << 16]
+
+
+def test_the_server_that_was_begun_early_is_the_one_that_is_used(
+    made: Forms, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made_here: list[ScratchPostgres] = []
+    start = ScratchPostgres.start
+
+    def noting(self: ScratchPostgres, within: float = 300.0) -> ScratchPostgres:
+        made_here.append(self)
+        return start(self, within)
+
+    monkeypatch.setattr(ScratchPostgres, "start", noting)
+    dump = made["custom-gzip"]
+    one = loader(tmp_path, made.binaries)
+    one.foresee(head(dump), "only-for-tests")
+    one.foresee(head(dump), "only-for-tests")  # twice is once
+    _, digest = load(one, dump)
+    assert digest == made.digest
+    assert len(made_here) == 1
+
+
+def test_what_was_foreseen_wrongly_or_came_to_nothing_is_thrown_away(
+    made: Forms, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dump = made["custom-gzip"]
+    one = loader(tmp_path, made.binaries)
+    one.foresee(b"no dump that anybody knows", "only-for-tests")
+    assert one._early is None
+    start, failing = ScratchPostgres.start, [True]
+
+    def sometimes(self: ScratchPostgres, within: float = 300.0) -> ScratchPostgres:
+        if failing.pop():
+            raise SourceError("no port is free", kind="environment")
+        failing.append(False)
+        return start(self, within)
+
+    monkeypatch.setattr(ScratchPostgres, "start", sometimes)
+    failing[:] = [False, True]
+    one.foresee(head(dump), "only-for-tests")
+    assert one._early is not None
+    one._early.join()
+    failing[:] = [False]
+    _, digest = load(one, dump)
+    assert digest == made.digest
+    assert not list((tmp_path).rglob("restorecheck-scratch-*"))
+
+
+def test_a_loader_that_is_closed_while_it_looks_ahead_leaves_nothing(made: Forms, tmp_path: Path) -> None:
+    one = loader(tmp_path, made.binaries)
+    one.foresee(head(made["custom-gzip"]), "only-for-tests")
+    early = one._early
+    assert early is not None
+    one.close()
+    early.join()
+    assert not early.made
+    one.close()
+    assert not list(tmp_path.rglob("restorecheck-scratch-*"))
+
+
 @pytest.mark.parametrize("name", [*ARCHIVES, *SCRIPTS])
 def test_a_healthy_dump_is_restored_with_all_its_rows(made: Forms, tmp_path: Path, name: str) -> None:
     one = loader(tmp_path, embedded(), "directory" if name.startswith("directory") else "file")

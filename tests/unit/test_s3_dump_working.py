@@ -282,6 +282,32 @@ def test_an_empty_dump_is_damaged_before_anything_is_read(fakes: Fakes):
     assert not fakes.bucket.read_keys
 
 
+def test_the_server_for_a_large_dump_is_begun_while_it_arrives(fakes: Fakes):
+    large = bytes(range(256)) * 1024
+    fakes.bucket.put("parts/d.0", large)
+    there(fakes.dump(object="parts/*", form="parts"))
+    [(first, password)] = fakes.foreseen
+    assert large.startswith(first)
+    assert fakes.passwords == [password]
+    assert [loader.closed for loader in fakes.loaders] == [False], "who looked ahead also restored"
+
+
+def test_a_small_dump_is_here_before_anything_could_be_begun_for_it(fakes: Fakes):
+    through(fakes)
+    assert not fakes.foreseen
+
+
+def test_what_stands_in_the_way_of_looking_ahead_is_told_when_it_is_needed(fakes: Fakes):
+    fakes.bucket.put("parts/d.0", bytes(range(256)) * 1024)
+    fakes.faults["foresee"] = SourceError("no programs", kind="environment")
+    fakes.faults["inspect"] = SourceError("no programs", kind="environment")
+    dump = fakes.dump(object="parts/*", form="parts")
+    download, restore = dump.stages(dump.find())
+    go(download)
+    with pytest.raises(SourceError, match="no programs"):
+        go(restore)
+
+
 def test_an_empty_part_is_downloaded_too(fakes: Fakes):
     for n, body in enumerate((b"ab", b"")):
         fakes.bucket.put(f"parts/d.{n}", body)

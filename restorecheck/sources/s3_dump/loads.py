@@ -50,6 +50,12 @@ on a declared server and returns its owner."""
 class Loads(Protocol):
     """One run's way from files to a database. Made for one directory; used by one thread, but for `close`."""
 
+    def foresee(self, first: bytes, password: str) -> None:
+        """Make ready what a dump that begins so will probably need, while the rest of it arrives. Never raises.
+
+        What was foreseen wrongly is thrown away; `password` is the one that `load` will be given.
+        """
+
     def inspect(self, files: Sequence[Path], within: timedelta, stop: Stop) -> Described:
         """Read what the dump says of itself. Raises RestorecheckError `dump-damaged`, `environment`."""
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from restorecheck.databases.guardian import sweep
@@ -24,6 +25,9 @@ from restorecheck.workplace import Workplace
 MASTER = "restorecheck_master"
 """Whose password a server that we start gets; the server names its own superuser."""
 
+
+HEAD = 1 << 16
+"""Bytes of a dump that say what it is."""
 
 KNOCKS = 5
 """How often a server that was just loaded is knocked at, a second apart."""
@@ -76,6 +80,7 @@ class Work:
         self._loader: Loads | None = None
         self._fetched: Fetched | None = None
         self._ready: Ready | None = None
+        self._foresaw = False
         self.status = "not begun"
 
     # --- looking ------------------------------------------------------------------------------------------------------
@@ -136,7 +141,8 @@ class Work:
         fetched = self._fetched
         assert fetched is not None  # noqa: S101 - fetched just above
         reach, stop = self._reach, self._stopped.is_set
-        loader = self._opened()
+        loader = self._loader if self._foresaw and self._loader else self._opened()
+        self._foresaw = False  # the next restore, if this one fails, begins anew
         within = reach.limits.restore
         try:
             self.status = "reading the dump's header"
@@ -144,7 +150,7 @@ class Work:
             self.status = f"restoring {described.form}"
             loaded = loader.load(reach.password(MASTER), within, stop)
         except RestorecheckError as e:
-            raise _besides(e, observing.size(point), fetched.observation) from e
+            raise _besides(e, point, observing.size(point), fetched.observation) from e
         reader = reach.reader(loaded.login)
         version = self._answering(loaded.login, reader)
         identity = observing.whose(reach.source.database, described)
@@ -177,6 +183,21 @@ class Work:
 
     def _tell(self, status: str) -> None:
         self.status = status
+        if not self._foresaw and self._loader is None:
+            self._foresee()
+
+    def _foresee(self) -> None:
+        """Let who restores look ahead, once the beginning of the dump is here."""
+        dump = self._place.path / "dump"
+        try:
+            with (dump / "toc.dat" if self._reach.source.form == "directory" else dump).open("rb") as file:
+                first = file.read(HEAD)
+        except OSError:  # nothing of it is here yet
+            return
+        if len(first) == HEAD:  # a smaller dump is here before anything could be made ready for it
+            self._foresaw = True
+            with suppress(RestorecheckError):  # what is wrong is told when it is needed
+                self._opened().foresee(first, self._reach.password(MASTER))
 
     # --- the end ------------------------------------------------------------------------------------------------------
 
@@ -202,11 +223,13 @@ class Work:
         return True
 
 
-def _besides(error: RestorecheckError, *seen: Observation) -> RestorecheckError:
+def _besides(error: RestorecheckError, point: RecoveryPoint, *seen: Observation) -> RestorecheckError:
     """Return an error that also says what was seen to be wrong before it; damage that was seen says what it is."""
     wrong = [s for s in seen if s.message]
-    if not wrong or error.kind == "cancelled":
+    # whoever reads that a dump is damaged wants to know which one to restore instead
+    before = [r for r in point.remarks if r.startswith("the dump before") and error.kind == "dump-damaged"]
+    if not (wrong or before) or error.kind == "cancelled":
         return error
-    said = "; ".join(s.message for s in wrong)
+    said = "; ".join([*(s.message for s in wrong), *before])
     kind = next((s.kind for s in wrong if s.kind == "object-damaged"), error.kind)
     return RestorecheckError(f"{error.message}; besides, {said}", error.hint, kind=kind, retryable=error.retryable)
