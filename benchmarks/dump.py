@@ -1,15 +1,16 @@
-"""How long it takes from a dump to the first answer, against plain `pg_restore -j1` and against the best set by hand.
+"""How long it takes from a dump in S3 to the first answer, against plain `pg_restore -j1` and the best set by hand.
 
-A database of SIZE megabytes (800) is dumped once. Then, ROUNDS times (3) in turn: our loader; a default server and
-`pg_restore -j1`; a server with the best settings known and `pg_restore -j` of all cores. Each begins with a copy of the
-dump, makes its server anew, and ends with the first counts. The last line is RESULT {json}, medians as ratios: above 1
-we are faster. PostgreSQL is that of RESTORECHECK_POSTGRES_17 with zstd, else the wheel's with gzip.
+A database of SIZE megabytes (800) is dumped once and put into a bucket of the demo AWS. Then, ROUNDS times (3) in turn:
+the dump source of restorecheck, as a run uses it; boto3's download, a default server and `pg_restore -j1`; the same
+with the best settings known and `pg_restore -j` of all cores. Each makes its server anew, and the clock stops at the
+first counts; ours also compares checksums, makes a read-only role and looks for the databases. The last line is RESULT
+{json}, medians as ratios: above 1 we are faster. PostgreSQL is that of RESTORECHECK_POSTGRES_17 with zstd, else the
+wheel's with gzip.
 """
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
 import shutil
@@ -19,7 +20,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from datetime import timedelta
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -28,15 +28,22 @@ sys.path[:0] = [str(HERE.parent), str(HERE.parent / "tests")]
 import psycopg
 from postgres_server import embedded
 
+from restorecheck.assertions import judge_all, verdict
+from restorecheck.config import load
 from restorecheck.databases.interface import Login
 from restorecheck.databases.scratch_postgres import SETTINGS, account
-from restorecheck.dumps import Loader, Wanted
+from restorecheck.demo.aws.process import REGION, DemoAws
+from restorecheck.engines.clock import WallClock
+from restorecheck.model import Verdict
+from restorecheck.ports import LivePorts
+from restorecheck.state import make_state
 
 SIZE = int(os.environ.get("SIZE", "800"))
 ROUNDS = int(os.environ.get("ROUNDS", "3"))
 CORES = len(os.sched_getaffinity(0))
 PASSWORD = "only-for-benchmarks"
-HOUR = timedelta(hours=1)
+SOURCE, SCRATCH, BASE = "111111111111", "222222222222", "333333333333"
+BUCKET, KEY = "nightly", "shop/2026-11-21.dump"
 BEST = {
     **{k: v for k, v in SETTINGS.items() if k not in {"listen_addresses", "unix_socket_directories"}},
     "shared_buffers": "128MB",
@@ -114,30 +121,69 @@ def ask(login: Login) -> None:
     assert answer == tuple(rows(SIZE)[name] for name in ("answers", "submissions", "users", "documents")), answer
 
 
-def hand(binaries: Path, dump: Path, place: Path, settings: dict[str, str], jobs: int, *initdb: str) -> None:
+def hand(aws: DemoAws, binaries: Path, place: Path, settings: dict[str, str], jobs: int, *initdb: str) -> float:
+    """Return when the answer was there."""
     copy = place / "copy"
-    shutil.copyfile(dump, copy)
+    aws.client("s3", SOURCE).download_file(BUCKET, KEY, str(copy))
     with by_hand(binaries, place, settings, *initdb) as environment:
         subprocess.run([binaries / "createdb", "shop"], check=True, env=environment)
         command = [str(binaries / "pg_restore"), "-d", "shop", "-j", str(jobs), str(copy)]
         subprocess.run(command, check=True, env=environment)
         ask(Login("127.0.0.1", int(environment["PGPORT"]), "postgres", PASSWORD, "shop"))
+        return time.perf_counter()
 
 
-def ours(binaries: Path, dump: Path, place: Path) -> None:
-    copy, digest = place / "copy", hashlib.sha256()
-    with dump.open("rb") as source, copy.open("wb") as target:
-        while block := source.read(1 << 20):
-            digest.update(block)
-            target.write(block)
-    loader = Loader(Wanted("shop", programs=(binaries,)), place / "ours", path="")
-    try:
-        loader.inspect((copy,), HOUR, lambda: False)
-        loaded = loader.load(PASSWORD, HOUR, lambda: False)
-        assert not loaded.observations[0].kind, loaded.observations
-        ask(loaded.login)
-    finally:
-        loader.close()
+def ours(ports: LivePorts, number: int) -> float:
+    """Do what a run does from `find` to the answers, without its pauses; return when they were there."""
+    plan = ports.plan(f"shop-20261121t00{number:02}z")
+    source = ports.source(plan)
+    point = source.find()
+    for stage in source.stages(point):
+        stage.begin()
+        while not stage.look().done:
+            pass
+    answers = source.examine(point)
+    answered = time.perf_counter()
+    findings = judge_all(plan.check, answers, point, ports.salt(plan.run_id))
+    assert verdict(findings, restores=False)[0] is Verdict.PASSED, findings
+    return answered
+
+
+def torn_down(ports: LivePorts, number: int) -> None:
+    plan = ports.plan(f"shop-20261121t00{number:02}z")
+    source = ports.source(plan)
+    point = source.find()
+    for stage in source.teardown(point):
+        stage.begin()
+        while not stage.look().done:
+            pass
+    assert not source.leftovers()
+
+
+def configured(aws: DemoAws, binaries: Path, place: Path) -> LivePorts:
+    roles = {a: aws.role(a, "restorecheck", trusted=[BASE], external_id="bench") for a in (SOURCE, SCRATCH)}
+    keys = aws.credentials(BASE)
+    os.environ["AWS_ACCESS_KEY_ID"] = keys["aws_access_key_id"]
+    os.environ["AWS_SECRET_ACCESS_KEY"] = keys["aws_secret_access_key"]
+    (place / "checks").mkdir()
+    (place / "config.toml").write_text(
+        f'endpoint_url = "{aws.url}"\nworkplace = "{place}/work"\n[programs]\npostgresql = ["{binaries}"]\n'
+        f'[source_accounts.here]\nid = "{SOURCE}"\nrole = "{roles[SOURCE]}"\nexternal_id = "bench"\n'
+        f'regions = ["{REGION}"]\n'
+        f'[scratch_accounts.lab]\nid = "{SCRATCH}"\nrole = "{roles[SCRATCH]}"\nexternal_id = "bench"\n'
+    )
+    counted = "".join(
+        f'[[assert]]\nname = "{name}"\nsql = "select count(*) from {name}"\nexpect = {{ equals = {number} }}\n'
+        for name, number in rows(SIZE).items()
+    )
+    (place / "checks" / "shop.toml").write_text(
+        f'[check]\nname = "shop"\nrpo = "1d"\nrto = "1h"\n[source]\ntype = "s3-dump"\naccount = "here"\n'
+        f'region = "{REGION}"\nbucket = "{BUCKET}"\nobject = "{KEY}"\ndatabase = "shop"\n'
+        f'[scratch]\naccount = "lab"\n{counted}'
+    )
+    config = load(place / "config.toml")
+    make_state(config.state)
+    return LivePorts(config, WallClock())
 
 
 def make(binaries: Path, place: Path, compression: str) -> Path:
@@ -152,6 +198,23 @@ def make(binaries: Path, place: Path, compression: str) -> Path:
     return dump
 
 
+def measured(aws: DemoAws, binaries: Path, place: Path) -> dict[str, list[float]]:
+    ports, number = configured(aws, binaries, place), 0
+    took: dict[str, list[float]] = {"ours": [], "plain": [], "tuned": []}
+    for number in range(ROUNDS):
+        ways: dict[str, Callable[[], float]] = {
+            "ours": lambda: ours(ports, number),  # noqa: B023 - called at once
+            "plain": lambda: hand(aws, binaries, place, {}, 1),
+            "tuned": lambda: hand(aws, binaries, place, BEST, CORES, "--no-sync"),
+        }
+        for name, run in ways.items():
+            began = time.perf_counter()
+            took[name].append(run() - began)
+            if name == "ours":
+                torn_down(ports, number)
+    return took
+
+
 def main() -> None:
     named = os.environ.get("RESTORECHECK_POSTGRES_17", "")
     binaries, compression = (Path(named), "zstd:3") if named else (embedded(), "gzip:1")
@@ -161,17 +224,13 @@ def main() -> None:
     try:
         dump = make(binaries, place, compression)
         print(f"{binaries}: {SIZE} MB, dumped with {compression} to {dump.stat().st_size >> 20} MiB, {CORES} cores")
-        ways: dict[str, Callable[[], None]] = {
-            "ours": lambda: ours(binaries, dump, place),
-            "plain": lambda: hand(binaries, dump, place, {}, 1),
-            "tuned": lambda: hand(binaries, dump, place, BEST, CORES, "--no-sync"),
-        }
-        took: dict[str, list[float]] = {name: [] for name in ways}
-        for _ in range(ROUNDS):
-            for name, run in ways.items():
-                began = time.perf_counter()
-                run()
-                took[name].append(time.perf_counter() - began)
+        with DemoAws.start() as aws:
+            s3 = aws.client("s3", SOURCE)
+            s3.create_bucket(Bucket=BUCKET)
+            s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
+            s3.put_object(Bucket=BUCKET, Key=KEY, Body=dump.read_bytes())
+            time.sleep(2)  # "now" is the second before a run began
+            took = measured(aws, binaries, place)
         for name, seconds in took.items():
             print(f"{name:6} {' '.join(f'{s:6.2f}' for s in seconds)}  median {statistics.median(seconds):.2f} s")
         median = {name: statistics.median(seconds) for name, seconds in took.items()}

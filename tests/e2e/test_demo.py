@@ -1,4 +1,4 @@
-"""`make demo`, as a stranger runs it: three checks, three verdicts, nothing left."""
+"""`make demo`, as a stranger runs it: six checks of four kinds of source, three verdicts, nothing left."""
 
 import json
 import os
@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from product import ROOT
 
-from restorecheck.demo.scenario import ANSWERS
+from restorecheck.demo.declared import ANSWERS, UPLOADS
 
 
 @pytest.mark.timeout(170)
-def test_the_demo_ends_with_one_verdict_of_each_kind(tmp_path: Path):
+def test_the_demo_ends_with_the_verdicts_that_were_staged(tmp_path: Path):
     environment = {k: v for k, v in os.environ.items() if not k.startswith("AWS_")} | {"PYTHONPATH": str(ROOT)}
     done = subprocess.run(
         [sys.executable, "-m", "restorecheck", "demo", "--json"],
@@ -26,7 +26,7 @@ def test_the_demo_ends_with_one_verdict_of_each_kind(tmp_path: Path):
     )
     assert done.returncode == 0, done.stderr
     answer = json.loads(done.stdout)
-    assert answer["result"]["verdicts"] == {"passed": 1, "broken": 1, "unproven": 1}
+    assert answer["result"]["verdicts"] == {"passed": 3, "broken": 2, "unproven": 1}
     assert answer["result"]["left"] == 0
     reports = {report["check"]: report for report in answer["reports"]}
     counted = reports["courses-db"]["findings"][0]
@@ -34,4 +34,9 @@ def test_the_demo_ends_with_one_verdict_of_each_kind(tmp_path: Path):
     assert counted["observed"] == "1,943,200"
     assert reports["orders-db"]["failure"]["kind"] == "assertion-failed"
     assert reports["billing-db"]["failure"]["kind"] == "quota"
+    uploads = reports["uploads"]
+    assert (uploads["point"]["objects"], uploads["point"]["kind"]) == (UPLOADS, "versions")
+    assert [f["outcome"] for f in uploads["findings"] if f["name"] == "objects-compared"] == ["pass"]
+    assert reports["forum-dump"]["proven"]
+    assert reports["wiki-dump"]["failure"]["kind"] == "dump-damaged"
     assert not list(tmp_path.iterdir()), "the demo leaves nothing where it was started"
