@@ -92,7 +92,7 @@ words = st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Z")), mi
 def test_nothing_else_is_ever_repeated(parts, quote):
     message = " ".join(f"{quote}{part}{quote}" for part in parts)
     allowed = _TEMPLATE_WORDS | set(re.findall(r"\w+", SQL.lower())) | {""}
-    for word in re.findall(r"[\w-]+", repeatable(message, SQL)):
+    for word in re.findall(r"\w[\w-]*", repeatable(message, SQL)):
         assert word.lower() in allowed or re.fullmatch(r"[\d_]+|pg_toast_\d+|base|global", word.lower())
 
 
