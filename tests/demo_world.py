@@ -6,6 +6,7 @@ Everything is built with plain boto3; nothing here knows restorecheck but the ch
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -139,6 +140,81 @@ class World:
         """Take a manual snapshot in the source account, and describe it."""
         self.source_rds.create_db_snapshot(DBInstanceIdentifier=instance, DBSnapshotIdentifier=name, **settings)
         return snapshot_in(self.source_rds, name)
+
+    def cluster(self, name: str, *sql: str, **settings: Any) -> dict[str, Any]:
+        """Make a cluster of one instance in the source account, run statements in its database, and describe it.
+
+        The instance is called as the cluster is, with `-1` after it. Settings are CreateDBCluster's.
+        """
+        rds = self.source_rds
+        defaults = {
+            "Engine": "aurora-postgresql",
+            "MasterUsername": MASTER,
+            "MasterUserPassword": PASSWORD,
+            "DatabaseName": DATABASE,
+        }
+        rds.create_db_cluster(DBClusterIdentifier=name, **(defaults | settings))
+        until(lambda: rds.describe_db_clusters(DBClusterIdentifier=name)["DBClusters"][0]["Status"] == "available")
+        rds.create_db_instance(
+            DBInstanceIdentifier=f"{name}-1",
+            DBClusterIdentifier=name,
+            DBInstanceClass="db.r6g.large",
+            Engine="aurora-postgresql",
+        )
+        with connect(instance_in(rds, f"{name}-1")) as connection:
+            for statement in sql:
+                connection.execute(statement.encode())
+        found: dict[str, Any] = rds.describe_db_clusters(DBClusterIdentifier=name)["DBClusters"][0]
+        return found
+
+    def cluster_snapshot(self, cluster: str, name: str, **settings: Any) -> None:
+        """Take a manual snapshot of a cluster in the source account, and wait for it."""
+        rds = self.source_rds
+        rds.create_db_cluster_snapshot(DBClusterIdentifier=cluster, DBClusterSnapshotIdentifier=name, **settings)
+
+        def done() -> bool:
+            [found] = rds.describe_db_cluster_snapshots(DBClusterSnapshotIdentifier=name)["DBClusterSnapshots"]
+            return bool(found["Status"] == "available")
+
+        until(done)
+
+    def share_cluster(self, snapshot: str, account: str = SCRATCH) -> None:
+        """Share a manual snapshot of a cluster of the source account."""
+        self.source_rds.modify_db_cluster_snapshot_attribute(
+            DBClusterSnapshotIdentifier=snapshot, AttributeName="restore", ValuesToAdd=[account]
+        )
+
+    def bucket(self, name: str, account: str = SOURCE, *, versioning: str = "Enabled") -> Any:
+        """Make a bucket and return S3 as that account's administrator; an empty `versioning` leaves it without."""
+        s3 = self.aws.client("s3", account)
+        s3.create_bucket(Bucket=name)
+        if versioning:
+            s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": versioning})
+        return s3
+
+    def readable(self, bucket: str) -> None:
+        """Let the scratch role read the objects of a bucket of the source account."""
+        allowed = {
+            "Effect": "Allow",
+            "Principal": {"AWS": self.scratch_role},
+            "Action": ["s3:GetObject", "s3:GetObjectVersion"],
+            "Resource": f"arn:aws:s3:::{bucket}/*",
+        }
+        policy = json.dumps({"Version": "2012-10-17", "Statement": [allowed]})
+        self.aws.client("s3", SOURCE).put_bucket_policy(Bucket=bucket, Policy=policy)
+
+    def held(self, bucket: str, account: str = SCRATCH) -> dict[str, list[str]]:
+        """Return what a bucket holds, by key: the versions, markers and unfinished uploads."""
+        s3 = self.aws.client("s3", account)
+        found: dict[str, list[str]] = {}
+        for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket):
+            for kind in ("Versions", "DeleteMarkers"):
+                for one in page.get(kind, ()):
+                    told = f"{kind} {one['VersionId']} {one['LastModified']} {one.get('ETag', '')}"
+                    found.setdefault(one["Key"], []).append(told)
+        for one in s3.list_multipart_uploads(Bucket=bucket).get("Uploads", ()):
+            found.setdefault(one["Key"], []).append(f"upload {one['UploadId']}")
+        return found
 
     def scratch_instance(self, name: str, tags: dict[str, str]) -> dict[str, Any]:
         """Make an instance in the scratch account that no run made, and describe it."""

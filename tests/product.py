@@ -7,6 +7,7 @@ snapshot, and fails the test if anything but restorecheck's own differs, or if a
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import http.client
 import json
 import os
@@ -17,6 +18,7 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import IO, Any
 
@@ -35,14 +37,20 @@ from restorecheck.verify import verify
 
 ROOT = Path(__file__).parents[1]
 PREFIX = "restorecheck-"
+FINAL = f"rds-final-{PREFIX}"
+"""What Aurora leaves behind of a cluster that a run restored."""
+MADE = {"instances", "snapshots", "clusters", "cluster-snapshots"}
+"""Kinds that a run makes in RDS."""
 QUICK = {"poll": "0.1s", "copy": "60s", "restore": "60s", "open": "30s", "examine": "5m", "teardown": "60s"}
 
 
 def toml(value: object) -> str:
     """Write a value as TOML; JSON's strings, numbers and lists are TOML's, too."""
+    if isinstance(value, datetime):
+        return value.isoformat()
     if isinstance(value, Mapping):
         return "{ " + ", ".join(f"{key} = {toml(v)}" for key, v in value.items()) + " }"
-    return json.dumps(value)
+    return json.dumps(value, ensure_ascii=False)
 
 
 @dataclass
@@ -186,9 +194,17 @@ class Product:
     ) -> None:
         """Write one check; without assertions it asks for at least one row in `orders`."""
         asserts = asserts or ({"name": "present", "sql": "select count(*) from orders", "expect": {"at_least": 1}},)
-        declared = {"name": name, "rpo": "25h", "rto": "2h"} | check
-        place: dict[str, object] = {"type": "rds", "account": "production", "region": REGION, "instance": instance}
-        place |= {"database": "shop"} | dict(source or {})
+        place: dict[str, object] = {"type": "rds", "instance": instance, "database": "shop"}
+        self.declare(name, place | dict(source or {}), asserts, **check)
+
+    def declare(
+        self, name: str, source: Mapping[str, object], asserts: Sequence[Mapping[str, object]] = (), **check: object
+    ) -> None:
+        """Write one check of any type of source; without assertions, that it restores is all it asks."""
+        declared: dict[str, object] = {"name": name, "rpo": "25h", "rto": "2h"} | check
+        if not asserts:
+            declared["restores"] = True
+        place: dict[str, object] = {"account": "production", "region": REGION} | dict(source)
         lines = ["[check]", *(f"{k} = {toml(v)}" for k, v in declared.items())]
         lines += ["[source]", *(f"{k} = {toml(v)}" for k, v in place.items()), "[scratch]", 'account = "lab"']
         for one in asserts:
@@ -277,18 +293,54 @@ class Product:
 
     def compare(self, before: dict[str, dict[str, Any]], *, left: bool, told: str) -> None:
         """Fail if anything that is not ours has changed, or (unless `left`) if anything of ours is there."""
+        if not left:  # a guardian outlives its server by a moment
+            with contextlib.suppress(AssertionError):
+                until(lambda: not processes_of(self.work), 10)
         after = self.estate()
         assert after["theirs"] == before["theirs"], f"changed what is not ours: {told}"
         assert left or not after["ours"], f"left {sorted(after['ours'])}: {told}"
 
     def estate(self) -> dict[str, dict[str, Any]]:
-        """Describe everything in all accounts, split into what restorecheck made and what it did not."""
+        """Describe everything in all accounts, and the runs' directories here, split into what is ours and what is not.
+
+        In the scratch account's buckets, ours is what lies below a prefix of a run.
+        """
         ours: dict[str, Any] = {}
         theirs: dict[str, Any] = {}
         for account, regions in self.world.aws.digest([SOURCE, SCRATCH]).items():
             for region, kinds in regions.items():
                 for kind, resources in kinds.items():
                     for name, described in resources.items():
-                        made = kind in {"instances", "snapshots"} and name.startswith(PREFIX)
-                        (ours if made else theirs)[f"{account}/{region}/{kind}/{name}"] = described
-        return {"ours": ours, "theirs": theirs}
+                        where = f"{account}/{region}/{kind}/{name}"
+                        if (account, kind) == (SCRATCH, "objects"):
+                            theirs[where] = described["versioning"]
+                            for key, seen in self.world.held(name).items():
+                                (ours if key.startswith(PREFIX) else theirs)[f"{where}/{key}"] = seen
+                            continue
+                        made = kind in MADE and name.startswith((PREFIX, FINAL))
+                        (ours if made else theirs)[where] = described
+        return {"ours": ours | self.working(), "theirs": theirs}
+
+    @property
+    def work(self) -> Path:
+        """Where runs work on this machine."""
+        return Path(str(self.top.get("workplace", self.home / "state" / "work")))
+
+    def working(self) -> dict[str, str]:
+        """Return the directories of runs on this machine, and the processes that have to do with them."""
+        work = self.work
+        found = {f"directory {path.name}": "there" for path in (work.glob(f"{PREFIX}*") if work.is_dir() else ())}
+        return found | {f"process {pid}": told for pid, told in processes_of(work).items()}
+
+
+def processes_of(directory: Path) -> dict[int, str]:
+    """Return the command lines of processes that work in a directory or name it, by process id."""
+    found = {}
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit():
+            continue
+        with contextlib.suppress(OSError):
+            told = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
+            if str(directory) in told or str(directory) in os.readlink(entry / "cwd"):
+                found[int(entry.name)] = told
+    return found

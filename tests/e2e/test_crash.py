@@ -1,27 +1,42 @@
 """kill -9 of `restorecheck run` at every edge of every step, then the same command again: as if nothing had been."""
 
+import base64
 import contextlib
+import shutil
 import signal
 import subprocess
+import tempfile
 import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from demo_world import SOURCE
+from demo_world import SCRATCH, SOURCE, World
+from dump_forms import Forms, forms
+from postgres_server import embedded
 from product import Product, Ran
 
 MORTAL = Path(__file__).parent / "mortal.py"
-THERE = ("export", "share", "import", "restore", "open")
-BACK = ("drop instance", "drop import", "unshare", "drop export")
-STEPS = [
-    "plan",
-    "find",
-    *(n for name in THERE for n in (name, f"{name}: wait")),
-    "examine",
-    *(n for name in BACK for n in (name, f"{name}: wait")),
-    "prove",
-    "record",
-]
+
+
+def steps(there: tuple[str, ...], back: tuple[str, ...]) -> list[str]:
+    """All steps of a run with these legs."""
+    waited = ((*(n for name in legs for n in (name, f"{name}: wait")),) for legs in (there, back))
+    return ["plan", "find", *next(waited), "examine", *next(waited), "prove", "record"]
+
+
+STEPS = steps(
+    ("export", "share", "import", "restore", "open"), ("drop instance", "drop import", "unshare", "drop export")
+)
+OTHERS = {
+    "aurora": steps(
+        ("export", "share", "import", "restore", "instance", "open"),
+        ("drop instance", "drop cluster", "drop import", "unshare", "drop export"),
+    ),
+    "objects": steps(("lease", "restore"), ("drop objects",)),
+    "dump": steps(("download", "restore"), ("drop server",)),
+}
 EDGES = ("before", "unrecorded", "after")
 FEW = [
     ("import: wait", "before"),
@@ -45,7 +60,7 @@ def again(product: Product) -> Ran:
     return product.run("run", "shop-db", "--json", script=MORTAL, WITNESS=str(product.home / "witness"))
 
 
-def check_story(product: Product, ran: Ran, where: str) -> None:
+def check_story(product: Product, ran: Ran, where: str, steps: list[str] = STEPS) -> None:
     assert ran.report["verdict"] == "passed", where
     assert ran.code == 0, where
     assert ran.report["leaked"] == [], where
@@ -55,7 +70,105 @@ def check_story(product: Product, ran: Ran, where: str) -> None:
             assert step not in finished, f"{where}: {step} was finished and ran again"
         else:
             finished.add(step)
-    assert finished == set(STEPS), where
+    assert finished == set(steps), where
+
+
+def killed_and_told(product: Product, step: str, edge: str, steps: list[str]) -> None:
+    (product.home / "witness").unlink(missing_ok=True)
+    killed(product, step, edge)
+    if step != "record" or edge == "before":
+        check_story(product, again(product), f"{edge} {step}", steps)
+        return
+    # The proof is kept and the run is over; only the process's last breath is missing. This is another run.
+    assert again(product).report["verdict"] == "passed"
+
+
+# --- the other sources: the check has the same name ----------------------------------------------------------------
+
+
+def clustered(world: World, home: Path, dumped: Callable[[], Forms]) -> Product:
+    del dumped
+    world.cluster("shop", "create table orders (id int)", StorageEncrypted=True, KmsKeyId=world.source_key)
+    world.aws.automated_cluster_snapshot(SOURCE, "shop")
+    made = Product(world, home)
+    made.configure(instance_class="db.serverless", capacity=[0.5, 2])
+    made.declare("shop-db", {"type": "aurora", "cluster": "shop", "database": "shop", "copy": True})
+    return made
+
+
+def in_a_bucket(world: World, home: Path, dumped: Callable[[], Forms]) -> Product:
+    del dumped
+    world.bucket("exports")
+    world.readable("exports")
+    world.bucket("restorecheck-lab", SCRATCH).put_object(Bucket="restorecheck-lab", Key="of-others", Body=b"x")
+    at = datetime.now(UTC) - timedelta(hours=5)
+    world.aws.history(SOURCE, "exports", [{"key": f"k{n}", "body": str(n), "at": at} for n in range(20)])
+    made = Product(world, home)
+    made.configure(bucket="restorecheck-lab")
+    made.declare("shop-db", {"type": "s3-objects", "bucket": "exports", "at": "1h"})
+    return made
+
+
+def in_a_dump(world: World, home: Path, dumped: Callable[[], Forms]) -> Product:
+    world.bucket("dumps")
+    body = base64.b64encode(dumped()["custom-gzip"].read_bytes()).decode()
+    at = datetime.now(UTC) - timedelta(hours=5)
+    world.aws.history(SOURCE, "dumps", [{"key": "shop.dump", "base64": body, "at": at}])
+    made = Product(world, home, top={"workplace": tempfile.mkdtemp(prefix="restorecheck-e2e-", dir="/tmp")})
+    made.work.chmod(0o711)  # pytest's own directories let nobody in, and under root a server is somebody else
+    made.configure()
+    source = {"type": "s3-dump", "bucket": "dumps", "object": "*.dump", "database": "shop", "roles": ["app"]}
+    made.declare("shop-db", source)
+    return made
+
+
+BUILT = {"aurora": clustered, "objects": in_a_bucket, "dump": in_a_dump}
+
+
+@pytest.fixture(scope="module")
+def dumped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], Forms]]:
+    """Makes dumps for whoever asks for them, and only then."""
+    with contextlib.ExitStack() as stack:
+        made: list[Forms] = []
+
+        def make() -> Forms:
+            if not made:
+                opened = contextlib.contextmanager(forms)(embedded(), tmp_path_factory.mktemp("dumps"))
+                made.append(stack.enter_context(opened))
+            return made[0]
+
+        yield make
+
+
+@pytest.fixture
+def built(world: World, tmp_path: Path, dumped: Callable[[], Forms]) -> Iterator[Callable[[str], Product]]:
+    """Builds restorecheck with one check of a kind of source."""
+    made: list[Product] = []
+
+    def build(kind: str) -> Product:
+        made.append(BUILT[kind](world, tmp_path, dumped))
+        return made[-1]
+
+    yield build
+    for product in made:
+        shutil.rmtree(product.work, ignore_errors=True)
+
+
+def test_a_run_of_a_cluster_is_killed_and_begun_again(built: Callable[[str], Product]):
+    killed_and_told(built("aurora"), "instance", "unrecorded", OTHERS["aurora"])
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("edge", EDGES)
+@pytest.mark.parametrize("kind", sorted(OTHERS))
+def test_killed_at_every_edge_of_every_step_of_the_other_sources(built: Callable[[str], Product], kind: str, edge: str):
+    product = built(kind)
+    for step in OTHERS[kind]:
+        killed_and_told(product, step, edge, OTHERS[kind])
+
+
+# --- instances -----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("step", "edge"), FEW)
@@ -72,13 +185,7 @@ def test_killed_and_begun_again(product: Product, step: str, edge: str):
 def test_killed_at_every_edge_of_every_step(product: Product, edge: str, half: int):
     product.world.aws.automated_snapshot(SOURCE, "shop")
     for step in STEPS[half::2]:
-        (product.home / "witness").unlink(missing_ok=True)
-        killed(product, step, edge)
-        if step != "record" or edge == "before":
-            check_story(product, again(product), f"{edge} {step}")
-            continue
-        # The proof is kept and the run is over; only the process's last breath is missing. This is another run.
-        assert again(product).report["verdict"] == "passed"
+        killed_and_told(product, step, edge, STEPS)
 
 
 @pytest.mark.long

@@ -222,7 +222,8 @@ def test_a_final_snapshot_of_a_runs_cluster_is_kept_and_told(bare: tuple[Fence, 
         rds.create_db_cluster_snapshot(DBClusterIdentifier=cluster, DBClusterSnapshotIdentifier=snapshot)
     swept = sweep(fence, PLACES, datetime.now(UTC), act=True)
     assert swept.blind == ()
-    (piece,) = swept.pieces
+    kept, piece = swept.pieces
+    assert (kept.target.kind, kept.state) == ("cluster", State.KEPT)  # named like a run's, and without its tags
     assert (piece.target.name, piece.state) == ("rds-final-1", State.KEPT)
     assert piece.reason.endswith("--db-cluster-snapshot-identifier rds-final-1")
     left = rds.describe_db_cluster_snapshots()["DBClusterSnapshots"]

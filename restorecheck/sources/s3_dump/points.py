@@ -39,7 +39,8 @@ def find(reach: Reach) -> RecoveryPoint:
         raise
     chosen = found.chosen
     if chosen is None:
-        raise SourceError(_nothing(reach, found, at), kind="no-recovery-point")
+        hint = "check bucket, object and at in [source]; find out when a dump was last written"
+        raise SourceError(_nothing(reach, found, at), hint, kind="no-recovery-point")
     _within_limits(reach, chosen.name, chosen.objects, chosen.bytes)
     objects = tuple(parts(source, chosen.name, _entries(reach, chosen.name), at, reach.plan.now))
     if not objects or (source.form != "parts" and sum(o.size for o in objects) != chosen.bytes):

@@ -36,7 +36,8 @@ def find(reach: Reach) -> RecoveryPoint:
         fingerprint.take(version)
         sampler.take(version)
     if not tally.entries:
-        raise SourceError(f"there is no object, nor a trace of one, under {where}", kind="no-recovery-point")
+        message = f"there is no object, nor a trace of one, under {where}"
+        raise SourceError(message, "check bucket and prefix in [source]", kind="no-recovery-point")
     if not tally.current or tally.newest is None:
         message = f"nothing was current under {where} at {at:%Y-%m-%d %H:%M:%S} UTC, of {tally.entries:,} versions and"
         raise SourceError(f"{message} delete markers", kind="empty-backup")
