@@ -304,7 +304,9 @@ class FakeHand:
         page = lines[: self.s3.page]
         answer: dict[str, Any] = {
             "Versions": [
-                {"Key": k, "VersionId": i, "IsLatest": v is bucket.keys[k][0]} for k, i, v in page if v.body is not None
+                {"Key": k, "VersionId": i, "IsLatest": v is bucket.keys[k][0], "LastModified": v.modified}
+                for k, i, v in page
+                if v.body is not None
             ],
             "DeleteMarkers": [{"Key": k, "VersionId": i} for k, i, v in page if v.body is None],
             "IsTruncated": self.s3.page < len(lines),

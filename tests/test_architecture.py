@@ -104,8 +104,8 @@ TABLE = {
     ),
     "sources.s3_dump.loads": room("databases.interface model"),
     "sources.s3_dump.*": room(
-        "databases.guardian databases.interface durable errors fence.* model passwords schedule sources.census"
-        " sources.interface sources.s3_dump.loads sources.versions.* workplace"
+        "databases.guardian databases.interface databases.scratch_postgres durable errors fence.* model passwords"
+        " schedule sources.census sources.interface sources.s3_dump.loads sources.versions.* workplace"
     ),
     "engines": room(),
     "engines.clock": room(),
@@ -117,7 +117,7 @@ TABLE = {
     "logs.*": room("errors schedule", "structlog"),
     "web.*": room("errors logs.*"),
     "replica": room("errors model"),
-    "doctor.*": room("config.* errors failures fence.* model schedule"),
+    "doctor.*": room("config.* dumps.* errors failures fence.* model schedule sources.s3_dump.*"),
     "config.*": room(
         "errors model schedule", "apscheduler pydantic pydantic_core sqlglot tree_sitter tree_sitter_toml"
     ),

@@ -18,9 +18,8 @@ from restorecheck.costs import Cost, Holding
 from restorecheck.fence import PlannedCall
 from restorecheck.model import AuroraSource, Placement, Plan, RdsSource, RecoveryPoint
 
-NOT_PRICED = (
-    "requests to S3, what is read from it, and what lies in the scratch bucket while the run lasts are not priced here."
-)
+REQUESTS = "requests to S3 and what is read from it are not priced here."
+STORED = "requests to S3, what is read from it, and what lies in the scratch bucket meanwhile are not priced here."
 """Of sources in S3: what they cost is so many requests, which no key of config.toml prices."""
 
 _COPIES = frozenset({"CopyDBSnapshot", "CopyDBClusterSnapshot"})

@@ -10,7 +10,7 @@ from typing import Any
 
 from restorecheck.assertions.words import count
 from restorecheck.cli import exits, holding, human, proofs
-from restorecheck.cli.holding import NOT_PRICED, Held
+from restorecheck.cli.holding import REQUESTS, STORED, Held
 from restorecheck.cli.output import emit, errors, out
 from restorecheck.config import load
 from restorecheck.durable import encode
@@ -81,8 +81,21 @@ def _print(made: Plan, point: RecoveryPoint, calls: list[PlannedCall], held: Hel
         out.print(line, markup=False, soft_wrap=True)
     for call in calls:
         out.print(f"  {call.account}  {call.service}:{call.operation:<32} {_named(call)}", markup=False, soft_wrap=True)
-    cost = holding.sentence(held, point) if held else NOT_PRICED
+    for line in _each(made, point):
+        out.print(line, markup=False, soft_wrap=True)
+    stored = STORED if isinstance(made.check.source, S3ObjectsSource) else REQUESTS
+    cost = holding.sentence(held, point) if held else stored
     out.print(f"\n{cost}\nnothing was written.", markup=False, soft_wrap=True)
+
+
+def _each(made: Plan, point: RecoveryPoint) -> Iterator[str]:
+    """Yield the writes that are so many that no list would be read: one for each object."""
+    source, place = made.check.source, made.check.placement
+    if isinstance(source, S3ObjectsSource):
+        call = "CopyObject" if source.transfer == "copy" else "PutObject"
+        below = f"{place.bucket}/{scratch_name(made.run_id)}/k/…"
+        yield f"  {place.account}  s3:{call:<32} {below}, {count(point.picked, 'time')}, above 5 GiB in parts"
+        yield f"  {place.account}  s3:{'DeleteObjects':<32} {place.bucket}/{scratch_name(made.run_id)}/, at the end"
 
 
 def _named(call: PlannedCall) -> str:

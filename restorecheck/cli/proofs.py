@@ -78,7 +78,7 @@ def show(console: Console, report: Report) -> None:
         point = report.point
         console.print(f"\nrecovery point  {point.id} ({point.kind}), {human.moment(point.created)}", markup=False)
         console.print(f"                {_holds(point)}", markup=False)
-        for remark in point.remarks:
+        for remark in (r for r in point.remarks if r not in report.proven):
             console.print(f"                {remark}", markup=False)
     for line, text in enumerate(report.proven):
         console.print(f"{'' if line else 'proven':<15} {text}", markup=False)

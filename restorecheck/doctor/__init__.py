@@ -88,6 +88,8 @@ class _Visit:
             bucket = source
             self.look(check.name, "versions", lambda: buckets.history(check, bucket, doors["source"]()))
             self.look(check.name, "reading", lambda: buckets.readable(bucket, doors))
+            if isinstance(bucket, S3DumpSource):
+                self._dump(check, bucket, doors["source"])
             return
         scratch = doors["scratch"]
         self.look(check.name, "recovery points", lambda: backups.points(check, source, doors, known, self.now))
@@ -100,6 +102,13 @@ class _Visit:
         if isinstance(source, AuroraSource):
             needs = capacity.OF_COPIED_CLUSTERS if source.copies else capacity.OF_CLUSTERS
         self.needs.setdefault(where, {}).update(needs)
+
+    def _dump(self, check: Check, source: S3DumpSource, door: Callable[[], Hand]) -> None:
+        declared = self.config.programs
+        directories = declared.mysql if source.engine == "mysql" else declared.postgresql
+        self.look(check.name, "dumps", lambda: buckets.dumps(source, door(), self.now))
+        if source.server is None:
+            self.look(check.name, "programs", lambda: buckets.programs(source, directories))
 
     def place(self, place: Placement, subject: str) -> None:
         where = (Role.SCRATCH, place.account, place.region)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from restorecheck.doctor.diagnosis import Hand, Ill, said
+from restorecheck.dumps import mysql_programs
+from restorecheck.dumps.programs import installations
 from restorecheck.errors import AwsError, SourceError
 from restorecheck.model import Check, Placement, S3DumpSource, S3ObjectsSource
+from restorecheck.sources.s3_dump.keys import fixed, group_of
 
 Doors = Mapping[str, Callable[[], Hand]]
 BucketSource = S3ObjectsSource | S3DumpSource
@@ -73,19 +78,63 @@ def readable(source: BucketSource, doors: Doors) -> str:
     return f"the {side} role can read what is in {bucket}"
 
 
-def _current(hand: Hand, source: BucketSource, bucket: str, prefix: str) -> tuple[str, str]:
-    """Return the key and version of one object that is current. Raises SourceError if the first pages show none."""
+def dumps(source: S3DumpSource, hand: Hand, now: datetime) -> str:
+    """Count the dumps whose keys match; the first pages of a listing must show one."""
+    bucket, prefix = source.bucket, fixed(source)
+    found: dict[str, datetime] = {}
+    whole = False
+    for page in _pages(hand, source, bucket, prefix):
+        for version in page.get("Versions") or ():
+            group = group_of(source, said(version, "Key", "a version")) if version.get("IsLatest") else None
+            if group is not None:
+                written = said(version, "LastModified", "a version")
+                found[group] = max(found.get(group, written), written)
+        whole = not page.get("IsTruncated")
+    if not found and not whole:
+        raise SourceError(f"no dump was found in the first {MOST_PAGES} pages of s3://{bucket}/{prefix}", kind="limit")
+    if not found:
+        raise Ill(f"no object of s3://{bucket}/{prefix} matches {source.object!r}", "correct `object`, or `form`")
+    age = int((now - max(found.values())).total_seconds() // 60)
+    more = "" if whole else " or more"
+    return f"{len(found)} dumps{more} match {source.object!r}, the newest {age // 60} h {age % 60} min old"
+
+
+def programs(source: S3DumpSource, declared: tuple[Path, ...]) -> str:
+    """Look whether programs are here that can restore a dump of this engine at all."""
+    try:
+        if source.engine == "mysql":
+            here = [f"{one.flavour} {one.version}" for one in mysql_programs.programs_here(declared)]
+        else:
+            here = [f"PostgreSQL {one.version}" for one in installations(declared)[0]]
+    except SourceError as e:
+        raise Ill(e.message, e.hint or "correct [programs]") from e
+    if not here:
+        raise Ill(
+            f"no programs of a {source.engine} server are on this machine",
+            "install them, or name their directory in [programs]",
+        )
+    return f"dumps can be restored by {', '.join(here)}; whether by one that is new enough, only a run can tell"
+
+
+def _pages(hand: Hand, source: BucketSource, bucket: str, prefix: str) -> Iterator[Mapping[str, Any]]:
+    """Yield the first pages of a listing."""
     marker: dict[str, str] = {}
     for _ in range(MOST_PAGES):
         asked = {"Bucket": bucket, "Prefix": prefix, "ExpectedBucketOwner": source.account, **marker}
         page = hand.call("s3", "ListObjectVersions", **asked)
+        yield page
+        if not page.get("IsTruncated"):
+            return
+        names = {"KeyMarker": "NextKeyMarker", "VersionIdMarker": "NextVersionIdMarker"}
+        marker = {name: said(page, key, "a listing") for name, key in names.items()}
+
+
+def _current(hand: Hand, source: BucketSource, bucket: str, prefix: str) -> tuple[str, str]:
+    """Return the key and version of one object that is current. Raises SourceError if the first pages show none."""
+    for page in _pages(hand, source, bucket, prefix):
         for version in page.get("Versions") or ():
             if version.get("IsLatest"):
                 return said(version, "Key", "a version"), said(version, "VersionId", "a version")
-        if not page.get("IsTruncated"):
-            break
-        names = {"KeyMarker": "NextKeyMarker", "VersionIdMarker": "NextVersionIdMarker"}
-        marker = {name: said(page, key, "a listing") for name, key in names.items()}
     raise SourceError(f"no current object was found under s3://{bucket}/{prefix}", kind="unknown-answer")
 
 

@@ -87,7 +87,8 @@ class Swept:
         states = Counter(piece.state for piece in self.pieces)
         shared = states.pop(State.SHARED, 0)
         counts = "".join(f", {states[state]} {state}" for state in State if states[state])
-        said = f"looked in {len(self.places)} places: {states.total()} pieces of restorecheck's{counts}"
+        pieces = f"{states.total()} {'piece' if states.total() == 1 else 'pieces'}"
+        said = f"looked in {len(self.places)} places: {pieces} of restorecheck's{counts}"
         if shared:
             said += f"; {shared} snapshots of others shared"
         if self.blind:

@@ -13,6 +13,7 @@ from workflow.scripted import NOW, check
 
 from restorecheck.config import Config
 from restorecheck.config.resolved import ScratchAccount, SourceAccount
+from restorecheck.databases.scratch_mysql import MysqlPrograms
 from restorecheck.doctor import Diagnosis, buckets, diagnose
 from restorecheck.doctor.diagnosis import Ill
 from restorecheck.errors import AwsError, SourceError
@@ -40,11 +41,13 @@ def verdicts(lab: Lab, source: Any = None) -> dict[str, str]:
 
 WELL = {"versions": "pass", "reading": "pass", "bucket": "pass"}
 DUMPS = S3DumpSource(SOURCE, REGION, "backups", "data/*", "shop")
+DUMPS_WELL = WELL | {"dumps": "pass", "programs": "pass"}  # the wheel's programs are in every environment of tests
 
 
 def test_buckets_that_are_well_pass_and_nothing_of_rds_is_looked_at() -> None:
     lab = Lab()
-    assert verdicts(lab) == verdicts(lab, DUMPS) == verdicts(lab, replace(lab.source, transfer="stream")) == WELL
+    assert verdicts(lab) == verdicts(lab, replace(lab.source, transfer="stream")) == WELL
+    assert verdicts(lab, DUMPS) == DUMPS_WELL
     assert {operation for operation, _ in lab.s3.calls} == {
         "GetBucketVersioning",
         "GetObjectLockConfiguration",
@@ -52,6 +55,47 @@ def test_buckets_that_are_well_pass_and_nothing_of_rds_is_looked_at() -> None:
         "HeadObject",
         "ListObjectVersions",
     }
+
+
+def test_dumps_are_counted_by_their_keys_and_the_newest_has_an_age() -> None:
+    lab = Lab(keys=())
+    lab.backup.put("data/a.dump", b"1", NOW - DAY)
+    lab.backup.put("data/b.dump", b"2", NOW - DAY / 24)
+    lab.backup.put("data/c.dump", None, NOW)
+    lab.backup.put("data/notes.txt", b"3", NOW)
+    found = visited(lab, replace(DUMPS, object="data/*.dump"))["orders-db", "dumps"]
+    assert (found.outcome, found.detail) == ("pass", "2 dumps match 'data/*.dump', the newest 1 h 0 min old")
+
+
+def test_a_pattern_that_matches_nothing_fails_unless_the_listing_goes_on() -> None:
+    lab = Lab()
+    assert verdicts(lab, replace(DUMPS, object="data/*.sql.gz"))["dumps"] == "fail"
+    lab.s3.page = 1
+    for n in range(12):
+        lab.backup.put(f"data/{n}", b"x", NOW - DAY)
+    assert verdicts(lab, replace(DUMPS, object="data/*.sql.gz"))["dumps"] == "could not look"
+    assert " or more match" in visited(lab, DUMPS)["orders-db", "dumps"].detail
+
+
+@pytest.mark.parametrize("engine", ["postgresql", "mysql"])
+def test_programs_that_can_restore_dumps_must_be_here(
+    engine: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(buckets.mysql_programs, "programs_here", lambda _: ())
+    with pytest.raises(Ill, match=r"holds no|no programs"):
+        buckets.programs(replace(DUMPS, engine=engine), (tmp_path,))
+    one = MysqlPrograms(tmp_path, tmp_path, None, "MariaDB", "10.11.6")
+    monkeypatch.setattr(buckets.mysql_programs, "programs_here", lambda _: (one,))
+    monkeypatch.setattr(buckets, "installations", lambda _: ((), []))
+    if engine == "mysql":
+        assert "MariaDB 10.11.6" in buckets.programs(replace(DUMPS, engine=engine), ())
+    else:
+        with pytest.raises(Ill, match="no programs of a postgresql server"):
+            buckets.programs(DUMPS, ())
+
+
+def test_into_a_declared_server_nothing_of_this_machine_restores() -> None:
+    assert "programs" not in verdicts(Lab(), replace(DUMPS, server="postgresql://owner@db.example.org/postgres"))
 
 
 @pytest.mark.parametrize("versioning", ["", "Suspended"])
@@ -66,6 +110,8 @@ def test_a_bucket_that_is_not_there_or_holds_nothing_fails() -> None:
         "versions": "fail",
         "reading": "could not look",
         "bucket": "pass",
+        "dumps": "could not look",
+        "programs": "pass",
     }
     assert verdicts(Lab(keys=())) == {"versions": "fail", "reading": "could not look", "bucket": "pass"}
 

@@ -16,6 +16,7 @@ TINY = 0.03
 """At or below this part, it is no dump of the same database."""
 
 
+HOUR = timedelta(hours=1)
 WEST = timedelta(hours=12)
 """How far local time may be behind UTC."""
 
@@ -55,7 +56,7 @@ def age(point: RecoveryPoint, described: Described, rpo: timedelta) -> Observati
 
     A dump names no time zone, so the latest that its word can mean counts: twelve hours west of UTC.
     """
-    expected = f"made at most {rpo} before it was uploaded"
+    expected = f"made at most {rpo / HOUR:g} h before it was uploaded"
     if described.created is None:
         return Observation("dump-age", expected, "the dump does not say when it was made")
     observed = f"made at {described.created:%Y-%m-%d %H:%M} by its own clock"

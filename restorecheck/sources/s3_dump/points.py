@@ -13,7 +13,7 @@ from restorecheck.model import ObjectVersion, RecoveryPoint, SnapshotKind
 from restorecheck.sources.s3_dump.choosing import Offer, offer, parts
 from restorecheck.sources.s3_dump.keys import TOC, fixed
 from restorecheck.sources.s3_dump.reach import Reach
-from restorecheck.sources.versions.history import ARCHIVED, Entry, Tally, current, remarks
+from restorecheck.sources.versions.history import ARCHIVED, NOT_VERSIONED, Entry, Tally, current, remarks
 from restorecheck.sources.versions.listing import entries
 
 MOST_OBJECTS = 10_000
@@ -127,7 +127,7 @@ def _remarks(reach: Reach, found: Offer, objects: tuple[ObjectVersion, ...], ver
     left_out = (chosen.objects if (chosen := found.chosen) else 0) - len(objects)
     if left_out:
         said.append(f"{left_out:,} objects beside its parts have names that do not continue their numbers: left out")
-    return (*said, *remarks(found.tally, versioning))
+    return (*said, *(r for r in remarks(found.tally, versioning) if r != NOT_VERSIONED))  # a dump is its bytes
 
 
 def _time(at: datetime) -> str:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from restorecheck.databases.guardian import sweep
 from restorecheck.databases.interface import Login
+from restorecheck.databases.scratch_postgres import place
 from restorecheck.durable import Look, bug
 from restorecheck.errors import QueryError, RestorecheckError, SourceError
 from restorecheck.model import Observation, RecoveryPoint
@@ -218,7 +219,7 @@ class Work:
         self.stop()  # again: a loader may have been made since
         if self._place.path.is_dir():
             self._place.open()
-            sweep(self._place.path / SERVERS)  # a server whose guardian was killed with its service
+            sweep(place(self._place.path / SERVERS))  # a server whose guardian was killed with its service
         self._place.remove()
         return True
 

@@ -115,12 +115,15 @@ def current(entries: Iterable[Entry], at: datetime, tally: Tally) -> Iterator[Ob
         tally.later += 1
 
 
+NOT_VERSIONED = "tags, ACLs and retention are not versioned: they were not looked at"
+
+
 def remarks(tally: Tally, versioning: str) -> tuple[str, ...]:
     """Return what the reader of a proof must know of how this state was found. `versioning` is the bucket's Status."""
     said = [
         "what was deleted for good since, by a lifecycle rule or by its version id, left no trace in what is listed",
         "a delete that was undone since, by removing its marker, left no trace: the object counts as never deleted",
-        "tags, ACLs and retention are not versioned: they were not looked at",
+        NOT_VERSIONED,
     ]
     if versioning != "Enabled":
         state = "suspended" if versioning == "Suspended" else "off"
