@@ -41,10 +41,10 @@ chaos: venv ## nights that skip by, 40 checks, the service killed -9 a hundred t
 bench-fleet: venv ## 1,000 checks due at the same minute, at most 40 at once: calls a minute, memory; ends with RESULT {json}. CHECKS=
 	@$(BIN)/python benchmarks/fleet.py
 
-bench-s3: venv ## a bucket at a point in time against s3-pit-restore, rclone and s5cmd on one local S3; ends with RESULT {json}. VERSIONS= RUNS=
+bench-s3: venv ## a bucket at a point in time against s3-pit-restore, rclone and s5cmd on one local S3; ends with RESULT {json}. VERSIONS= ROUNDS= PEERS=
 	@$(BIN)/python benchmarks/s3.py
 
-bench-dump: venv ## from a dump object to the first answer, against plain and hand-tuned pg_restore; ends with RESULT {json}. SIZE= RUNS=
+bench-dump: venv ## from a dump object to the first answer, against plain and hand-tuned pg_restore; ends with RESULT {json}. SIZE= ROUNDS=
 	@$(BIN)/python benchmarks/dump.py
 
 lint: venv ## ruff check, ruff format --check, mypy --strict
