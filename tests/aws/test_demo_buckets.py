@@ -232,6 +232,7 @@ def test_an_unversioned_bucket_keeps_one_and_deletes_for_good(fresh_aws: DemoAws
     assert fresh_aws.history(SOURCE, "plain", [{"key": "k", "delete": True}]) != [""]
 
 
+@pytest.mark.long
 def test_fifty_thousand_versions_are_listed_fast(bucket: Bucket) -> None:
     ids = bucket.aws.history(
         SOURCE, "exports", ({"key": f"k{n // 5:05d}", "at": LONG_AGO + timedelta(minutes=n)} for n in range(50_000))

@@ -131,6 +131,7 @@ def test_restore_takes_over_from_the_snapshot_what_is_not_asked_for(world: World
         Tags=[{"Key": "owner", "Value": "shop"}],
     )
     world.snapshot("prod", "snap")
+    world.aws.timings(backup=3)  # long enough to be seen on a busy machine
     source = world.source_rds
     bare = source.restore_db_instance_from_db_snapshot(DBInstanceIdentifier="bare", DBSnapshotIdentifier="snap")
     bare = bare["DBInstance"]

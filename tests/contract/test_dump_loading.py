@@ -118,7 +118,12 @@ def test_a_loader_that_is_closed_while_it_looks_ahead_leaves_nothing(made: Forms
     assert not list(tmp_path.rglob("restorecheck-scratch-*"))
 
 
-@pytest.mark.parametrize("name", [*ARCHIVES, *SCRIPTS])
+QUICK = {"custom-gzip", "directory-gzip", "tar", "plain-gz", "plain-zst"}
+
+
+@pytest.mark.parametrize(
+    "name", [n if n in QUICK else pytest.param(n, marks=pytest.mark.long) for n in (*ARCHIVES, *SCRIPTS)]
+)
 def test_a_healthy_dump_is_restored_with_all_its_rows(made: Forms, tmp_path: Path, name: str) -> None:
     one = loader(tmp_path, embedded(), "directory" if name.startswith("directory") else "file")
     loaded, digest = load(one, made[name])
@@ -140,7 +145,7 @@ def test_what_a_dump_says_of_itself_is_told(made: Forms, tmp_path: Path) -> None
     one.close()
 
 
-@pytest.mark.parametrize("name", ["custom-gzip", "tar", "plain-gz"])
+@pytest.mark.parametrize("name", ["custom-gzip", "plain-gz", pytest.param("tar", marks=pytest.mark.long)])
 def test_a_role_that_is_missing_is_no_fault_of_the_backup(made: Forms, tmp_path: Path, name: str) -> None:
     loaded, digest = load(loader(tmp_path, embedded(), roles=()), made[name])
     assert observed(loaded).kind == "environment"
