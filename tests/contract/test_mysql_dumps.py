@@ -112,7 +112,7 @@ def test_every_error_of_a_restore_is_heard_and_none_tells_a_value(
     assert not Path("/tmp/restorecheck-outside").exists()
 
 
-@pytest.mark.parametrize("share", [10, 50, 90])
+@pytest.mark.parametrize("share", [50, *(pytest.param(n, marks=pytest.mark.long) for n in (10, 90))])
 def test_a_script_that_is_cut_off_is_damaged(loader: MysqlLoader, tmp_path: Path, share: int):
     with pytest.raises(SourceError) as e:
         load(loader, tmp_path, GOOD[: len(GOOD) * share // 100])

@@ -154,6 +154,7 @@ def built(world: World, tmp_path: Path, dumped: Callable[[], Forms]) -> Iterator
         shutil.rmtree(product.work, ignore_errors=True)
 
 
+@pytest.mark.long
 def test_a_run_of_a_cluster_is_killed_and_begun_again(built: Callable[[str], Product]):
     killed_and_told(built("aurora"), "instance", "unrecorded", OTHERS["aurora"])
 

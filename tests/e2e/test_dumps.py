@@ -315,6 +315,7 @@ def test_an_interrupt_during_the_restore_tears_down(nights: Nights):
 # --- what is told --------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 def test_no_row_of_a_dump_is_in_anything_that_is_kept_or_said(nights: Nights):
     damaged = nights.script.replace(b"\t299\tName299", b"\tnot-a-number\tName299", 1)
     assert damaged != nights.script

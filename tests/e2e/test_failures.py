@@ -102,7 +102,7 @@ def test_stuck_in_creating_is_given_up_at_the_limit(product: Product):
     assert "creating" in report.failure.message
 
 
-@pytest.mark.parametrize("code", ["Throttling", "ServiceUnavailable", "InternalFailure"])
+@pytest.mark.parametrize("code", ["Throttling", pytest.param("InternalFailure", marks=pytest.mark.long)])
 def test_weather_is_ridden_out(product: Product, code: str):
     product.world.snapshot("shop", "weekly")
     product.world.aws.fault("DescribeDBInstances", code=code, times=2)
@@ -110,7 +110,15 @@ def test_weather_is_ridden_out(product: Product, code: str):
     assert product.verify().verdict is Verdict.PASSED
 
 
-@pytest.mark.parametrize("operation", [RESTORE, "CopyDBSnapshot", "DeleteDBInstance", "DeleteDBSnapshot"])
+@pytest.mark.parametrize(
+    "operation",
+    [
+        RESTORE,
+        "DeleteDBInstance",
+        pytest.param("CopyDBSnapshot", marks=pytest.mark.long),
+        pytest.param("DeleteDBSnapshot", marks=pytest.mark.long),
+    ],
+)
 def test_an_answer_that_got_lost_makes_nothing_twice(product: Product, operation: str):
     """The call was carried out, its answer was an error: the next try meets what the first made, or finds it gone."""
     product.world.aws.automated_snapshot(SOURCE, "shop")
