@@ -6,7 +6,6 @@ What makes the loading impossible is raised; what the loading met comes back as 
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 import shutil
@@ -16,11 +15,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Self
 
 from restorecheck.databases.interface import Login
 from restorecheck.databases.scratch_postgres import Locale, ScratchPostgres, account
 from restorecheck.dumps import completeness
+from restorecheck.dumps.beside import Beside, Early
 from restorecheck.dumps.complaints import Complaint, Sort, classified
 from restorecheck.dumps.header import Header, recognise
 from restorecheck.dumps.programs import Installation, chosen, installations
@@ -102,7 +101,7 @@ class Loader:
         self._lock = threading.Lock()
         self._server: ScratchPostgres | None = None
         self._inspected: Inspected | None = None
-        self._early: _Early | None = None
+        self._early: Early | None = None
 
     # --- looking ahead ------------------------------------------------------------------------------------------------
 
@@ -116,7 +115,7 @@ class Loader:
             programs = here.chosen(recognise(head, table=self._wanted.form == "directory"))
         except SourceError:  # encrypted, damaged, or nothing here can restore it: `inspect` will say so
             return
-        self._early = _Early(programs, lambda: self._started(programs, password, self._limits(EARLY, lambda: False)))
+        self._early = Early(programs, lambda: self._started(programs, password, self._limits(EARLY, lambda: False)))
 
     # --- looking ------------------------------------------------------------------------------------------------------
 
@@ -205,7 +204,7 @@ class Loader:
         if inspected is None:
             raise SourceError("nothing was inspected", kind="internal")
         began = self._monotonic()
-        with _Beside(lambda: self._complete(inspected, limits)) as beside:
+        with Beside(lambda: self._complete(inspected, limits)) as beside:
             watching = Limits(limits.left, lambda: limits.stop() or beside.failed())
             try:
                 login, version, remarks = self._opened(inspected, password, watching)
@@ -310,59 +309,6 @@ class Loader:
     def _limits(self, within: timedelta, stop: Stop) -> Limits:
         until = self._monotonic() + within.total_seconds()
         return Limits(lambda: until - self._monotonic(), lambda: stop() or self._closed.is_set())
-
-
-class _Early:
-    """A server that is being made in a thread."""
-
-    def __init__(self, programs: Installation, make: Callable[[], object]) -> None:
-        self.programs = programs
-        self.made = False
-        self._make = make
-        self._thread = threading.Thread(target=self._run, name="restorecheck-foreseen", daemon=True)
-        self._thread.start()
-
-    def join(self) -> None:
-        """Wait for the end of it."""
-        self._thread.join()
-
-    def _run(self) -> None:
-        # what stands in the way is met again, and told, when the server is made in its turn
-        with contextlib.suppress(SourceError):
-            self._make()
-            self.made = True
-
-
-class _Beside:
-    """Does something in a thread while the body runs; `result` raises what it raised."""
-
-    def __init__(self, do: Callable[[], None]) -> None:
-        self._do = do
-        self._error: Exception | None = None
-        self._thread = threading.Thread(target=self._run, name="restorecheck-complete", daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._thread.join()
-
-    def failed(self) -> bool:
-        """Say whether it has failed already."""
-        return self._error is not None
-
-    def result(self) -> None:
-        """Wait for the end, and raise what was raised."""
-        self._thread.join()
-        if self._error is not None:
-            raise self._error
-
-    def _run(self) -> None:
-        try:
-            self._do()
-        except Exception as e:  # noqa: BLE001 - raised again by `result`
-            self._error = e
 
 
 def described(header: Header, outer: Sequence[Layer]) -> str:
