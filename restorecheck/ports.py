@@ -95,8 +95,8 @@ class LivePorts:
                 objects = s3_objects.World(fence, asker, self.passwords, now, monotonic, self._workplace)
                 return s3_objects.S3Objects(plan, objects, imagined=imagined)
             case S3DumpSource(engine=engine):
-                programs = self.config.programs
-                loaders = DumpLoaders(programs.mysql if engine == "mysql" else programs.postgresql)
+                programs, roots = self.config.programs, self.config.ca_bundle or BUNDLE
+                loaders = DumpLoaders(programs.mysql if engine == "mysql" else programs.postgresql, roots)
                 databases: dict[str, Database] = {"postgresql": self._database, "mysql": MySQL()}
                 dumps = s3_dump.World(
                     fence,
@@ -107,7 +107,7 @@ class LivePorts:
                     monotonic,
                     self._workplace,
                     self._works,
-                    servers=partial(DeclaredPostgres, roots=self.config.ca_bundle or BUNDLE),
+                    servers=partial(DeclaredPostgres, roots=roots),
                 )
                 return s3_dump.S3Dump(plan, dumps, imagined=imagined)
             case source:

@@ -88,7 +88,8 @@ TABLE = {
     "databases.scratch_mysql": room("databases.guardian databases.interface databases.scratch_postgres errors"),
     "databases.scratch_postgres": room("databases.guardian databases.interface errors", "psycopg"),
     "dumps.*": room(
-        "databases.guardian databases.interface databases.postgres_errors databases.scratch_mysql"
+        "databases.guardian databases.interface databases.postgres_connection databases.postgres_errors"
+        " databases.scratch_mysql"
         " databases.scratch_postgres errors model sources.s3_dump.loads",
         "zstandard",
     ),

@@ -17,6 +17,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from restorecheck.databases.interface import Login
+from restorecheck.databases.postgres_connection import BUNDLE
 from restorecheck.databases.scratch_postgres import Locale, ScratchPostgres, account
 from restorecheck.dumps import completeness
 from restorecheck.dumps.beside import Beside, Early
@@ -48,6 +49,7 @@ class Wanted:
     decrypt: tuple[str, ...] = ()
     jobs: int | None = None
     programs: tuple[Path, ...] = ()  # declared directories
+    roots: Path = BUNDLE  # certificates that a declared server off this machine must be signed by
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,7 +247,7 @@ class Loader:
         """Return the login of the server, its version and remarks."""
         if self._declared is not None:
             login = self._declared()
-            version = server_version(inspected.installation, login, limits)
+            version = server_version(inspected.installation, login, limits, self._wanted.roots)
             if int(version.split(".")[0] or 0) < inspected.header.major:
                 raise SourceError(
                     f"the declared server is PostgreSQL {version}, and the dump is of {inspected.header.major}",
@@ -290,10 +292,14 @@ class Loader:
     def _restored(self, inspected: Inspected, login: Login, limits: Limits) -> list[Complaint]:
         if inspected.archive is None:
             _, _, blocks = layers(self._raw(inspected.files, limits))
-            found, _ = restore_script(inspected.installation, blocks, login, account(), limits)
+            found, _ = restore_script(
+                inspected.installation, blocks, login, account(), limits, roots=self._wanted.roots
+            )
         else:
             jobs = 1 if inspected.header.format == "tar" else self._wanted.jobs or len(os.sched_getaffinity(0))
-            found, _ = restore_archive(inspected.installation, inspected.archive, login, jobs, limits)
+            found, _ = restore_archive(
+                inspected.installation, inspected.archive, login, jobs, limits, roots=self._wanted.roots
+            )
         server = self._server
         if server is not None and not server.alive():
             found.append(Complaint(Sort.TROUBLE, "the scratch server ended while the dump was loaded"))

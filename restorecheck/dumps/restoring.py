@@ -14,6 +14,7 @@ from pathlib import Path
 
 from restorecheck.databases.guardian import Account, bound
 from restorecheck.databases.interface import Login
+from restorecheck.databases.postgres_connection import BUNDLE, is_this_machine
 from restorecheck.dumps.complaints import MOST, Complaint, RestoreReader, ScriptReader, Sort, judged
 from restorecheck.dumps.programs import Installation
 from restorecheck.dumps.running import Limits, run
@@ -35,8 +36,8 @@ class Contents:
     database: Mapping[str, str]  # options of its CREATE DATABASE, such as ENCODING
 
 
-def environment(login: Login | None = None) -> dict[str, str]:
-    """Return everything that a client program gets to know."""
+def environment(login: Login | None = None, roots: Path = BUNDLE) -> dict[str, str]:
+    """Return everything that a client program gets to know. Off this machine, servers are believed by `roots` alone."""
     known = {"LC_ALL": "C", "PATH": "/usr/bin:/bin", "PGSYSCONFDIR": "/nonexistent", "HOME": "/nonexistent"}
     if login is not None:
         known |= {
@@ -49,6 +50,8 @@ def environment(login: Login | None = None) -> dict[str, str]:
             "PGCONNECT_TIMEOUT": "10",
             "PGGSSENCMODE": "disable",
         }
+        if not is_this_machine(login.host):
+            known |= {"PGSSLMODE": "verify-full", "PGSSLROOTCERT": str(roots)}
     return known
 
 
@@ -83,11 +86,11 @@ def _ask(programs: Installation, arguments: list[str], limits: Limits) -> str:
     return text.decode(errors="replace")
 
 
-def server_version(programs: Installation, login: Login, limits: Limits) -> str:
+def server_version(programs: Installation, login: Login, limits: Limits, roots: Path = BUNDLE) -> str:
     """Return the version of a declared server, such as `17.11`. Raises SourceError `database-unreachable`."""
     reader, answer = ScriptReader(), bytearray()
     command = [programs.program("psql"), "-X", "-q", "-A", "-t", "--no-password", "-c", "SHOW server_version"]
-    run(bound(command), environment(login), limits, said=reader.line, wrote=answer.extend)
+    run(bound(command), environment(login, roots), limits, said=reader.line, wrote=answer.extend)
     found = re.match(rb"\d+(\.\d+)?", answer)
     if found is None:
         raise SourceError("the declared server does not answer", kind="database-unreachable")
@@ -95,7 +98,7 @@ def server_version(programs: Installation, login: Login, limits: Limits) -> str:
 
 
 def restore_archive(
-    programs: Installation, archive: Path, login: Login, jobs: int, limits: Limits
+    programs: Installation, archive: Path, login: Login, jobs: int, limits: Limits, *, roots: Path = BUNDLE
 ) -> tuple[list[Complaint], int]:
     """Run pg_restore, with `jobs` in parallel if above 1; returns the complaints and its exit code.
 
@@ -107,7 +110,7 @@ def restore_archive(
         command += ["-j", str(jobs)]
     code = run(
         bound([*command, str(archive)]),
-        environment(login),
+        environment(login, roots),
         limits,
         said=reader.line,
         enough=lambda: len(reader.complaints) > MOST,
@@ -126,7 +129,13 @@ def restore_archive(
 
 
 def restore_script(
-    programs: Installation, blocks: Iterator[bytes], login: Login, account: Account, limits: Limits
+    programs: Installation,
+    blocks: Iterator[bytes],
+    login: Login,
+    account: Account,
+    limits: Limits,
+    *,
+    roots: Path = BUNDLE,
 ) -> tuple[list[Complaint], int]:
     """Feed a script to psql, which runs as `account`; returns the complaints and its exit code.
 
@@ -144,7 +153,7 @@ def restore_script(
     command += ["-v", "SHOW_CONTEXT=never", "-v", "ON_ERROR_STOP=0", "-f", "-"]
     code = run(
         bound(command, account),
-        environment(login),
+        environment(login, roots),
         limits,
         said=reader.line,
         wrote=wrote,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from restorecheck.databases.guardian import Account
 from restorecheck.databases.interface import Login
 from restorecheck.dumps.complaints import MOST, Sort
 from restorecheck.dumps.programs import Installation
-from restorecheck.dumps.restoring import contents, restore_archive, restore_script, server_version
+from restorecheck.dumps.restoring import contents, environment, restore_archive, restore_script, server_version
 from restorecheck.dumps.running import Limits
 from restorecheck.errors import SourceError
 
@@ -98,3 +99,9 @@ def test_a_declared_server_that_does_not_answer_is_told(tmp_path: Path) -> None:
     with pytest.raises(SourceError) as caught:
         server_version(programs(tmp_path, "exit 2"), LOGIN, LIMITS)
     assert caught.value.kind == "database-unreachable"
+
+
+def test_a_server_off_this_machine_must_prove_who_it_is(tmp_path: Path) -> None:
+    far = environment(replace(LOGIN, host="db.example.org"), tmp_path / "roots.pem")
+    assert (far["PGSSLMODE"], far["PGSSLROOTCERT"]) == ("verify-full", str(tmp_path / "roots.pem"))
+    assert "PGSSLMODE" not in environment(replace(LOGIN, host="127.0.0.1"))
