@@ -105,7 +105,8 @@ KINDS: dict[str, Kind] = {
     ),
     "settings": _unproven("AWS rejected the parameters of a call", "compare the check's settings with the snapshot"),
     "engine-unsupported": _unproven(
-        "restorecheck cannot ask a database of this engine", "only PostgreSQL can be asked, version 14 or later"
+        "restorecheck cannot ask a database of this engine",
+        "of snapshots, only PostgreSQL can be asked, version 14 or later",
     ),
     "snapshot-state": _unproven("a snapshot was in the wrong state or vanished while we used it", "run again"),
     "copy-failed": _unproven("AWS could not copy the snapshot", "look at the snapshot's events; run again"),

@@ -11,6 +11,10 @@ from datetime import UTC, datetime
 PREFIX = "restorecheck-"
 """Every AWS resource that we make is named PREFIX + run id. RDS allows 63 letters, digits and single hyphens."""
 
+FINAL = "rds-final"
+"""How the name of a manual cluster snapshot begins that Aurora makes itself, when the upgrade of a cluster fails that
+was restored from a version past its end of standard support. No tag of ours is on it. [Aurora user guide]"""
+
 MAX_NAME = 32
 """Longest name of a check: PREFIX (13) + name + "-" + "20261121t030015z" (16) must fit into 63."""
 

@@ -42,9 +42,11 @@ TABLE = {
     "verify": room("model errors failures durable assertions.* sources.interface schedule"),
     # effects
     "fence.*": room("errors failures model schedule sources.versions.*", "awscrt botocore"),
+    "databases.asking": room("databases.interface errors model"),
     "databases.postgres": room(
-        "databases.interface databases.postgres_census databases.postgres_connection databases.postgres_errors"
-        " databases.postgres_question databases.postgres_role databases.watchdog errors model",
+        "databases.asking databases.interface databases.postgres_census databases.postgres_connection"
+        " databases.postgres_errors databases.postgres_question databases.postgres_role databases.watchdog errors"
+        " model",
         "psycopg",
     ),
     "databases.postgres_census": room("databases.interface databases.postgres_question databases.watchdog", "psycopg"),
@@ -78,8 +80,8 @@ TABLE = {
     "databases.mysql_question": room("databases.mysql_cells model", "pymysql"),
     "databases.mysql_role": room("databases.interface errors", "pymysql"),
     "databases.mysql_server": room(
-        "databases.interface databases.mysql_connection databases.mysql_errors databases.mysql_question"
-        " databases.mysql_role errors model",
+        "databases.asking databases.interface databases.mysql_connection databases.mysql_errors"
+        " databases.mysql_question databases.mysql_role errors model",
         "pymysql",
     ),
     "workplace": room("errors"),
@@ -98,7 +100,9 @@ TABLE = {
     "sources.rds.*": room(
         "sources.census sources.interface databases.interface durable errors failures fence.* model passwords schedule"
     ),
-    "sources.aurora.*": room("databases.interface durable errors failures model sources.interface sources.rds.*"),
+    "sources.aurora.*": room(
+        "databases.interface durable errors failures model schedule sources.interface sources.rds.*"
+    ),
     "sources.s3_objects.*": room(
         "databases.duckdb_views durable errors fence.* model passwords schedule sources.interface sources.versions.*"
         " workplace"

@@ -11,7 +11,7 @@ import contextlib
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Self
@@ -19,15 +19,13 @@ from typing import Any, Self
 import pymysql
 
 from restorecheck.databases import mysql_errors
+from restorecheck.databases.asking import LOST_TWICE, Asking, LostError, Question, timed_out
 from restorecheck.databases.interface import DatabaseSeen, Login
 from restorecheck.databases.mysql_connection import connect
 from restorecheck.databases.mysql_question import Late, taken
 from restorecheck.databases.mysql_role import make_reader
 from restorecheck.errors import QueryError
 from restorecheck.model import Answer, Assertion
-
-EVERY = 2.0
-"""Seconds between two attempts to connect."""
 
 GRACE = 5.0
 """Seconds that a server has to obey a KILL before the connection is given up."""
@@ -42,30 +40,6 @@ _CENSUS = """
     GROUP BY s.schema_name ORDER BY s.schema_name
 """
 
-_LOST_TWICE = {
-    "connection-lost": "the server broke off while it answered, twice: a damaged page can crash the server",
-    "interfered": "an administrator's command ended the session while the server answered, twice",
-}
-
-
-class _LostError(Exception):
-    """The session ended while the server answered."""
-
-    def __init__(self, kind: str) -> None:
-        super().__init__(kind)
-        self.kind = kind
-
-
-@dataclass(frozen=True, slots=True)
-class _Question:
-    """One assertion on its way: whom to ask, and until when on the monotonic clock."""
-
-    assertion: Assertion
-    login: Login
-    salt: str
-    deadline: float
-    patience: float
-
 
 class Server:
     """What `mysql.MySQL` promises, with the client library at hand."""
@@ -75,9 +49,8 @@ class Server:
     ) -> None:
         """`patience`: seconds that a server which is not there is waited for."""
         self._roots = roots
-        self._wait = wait
         self._monotonic = monotonic
-        self._patience = patience
+        self._asking = Asking(monotonic, wait, patience)
 
     def prepare(self, master: Login, reader: Login) -> None:
         """Make, or adopt, the reader. Raises QueryError."""
@@ -101,71 +74,37 @@ class Server:
         return tuple(one for one in seen if one.name.lower() not in SYSTEM)
 
     def ask(self, reader: Login, assertions: Sequence[Assertion], salt: str, within: timedelta) -> tuple[Answer, ...]:
-        """Ask every question. A server that is gone is waited for once, not once for each question."""
-        deadline = self._monotonic() + within.total_seconds()
-        patience = self._patience
-        answers: list[Answer] = []
-        for assertion in assertions:
-            login = replace(reader, database=assertion.database or reader.database)
-            answer = self._answer(_Question(assertion, login, salt, deadline, patience), within)
-            patience = 0.0 if answer.kind == "database-unreachable" else self._patience
-            answers.append(answer)
-        return tuple(answers)
+        """Ask every question; see the port."""
+        return self._asking.all(reader, assertions, salt, within, self._attempt)
 
-    def _answer(self, question: _Question, within: timedelta) -> Answer:
-        """Ask one question, and once more if the connection broke off."""
-        name, started = question.assertion.name, self._monotonic()
-        if started >= question.deadline:
-            message = f"not asked: the {within.total_seconds():g} s allowed for all questions were over"
-            return Answer(name, error=message, kind="timeout")
-        answer = Answer(name)
-        for _ in range(2):
-            try:
-                answer = self._attempt(question)
-                break
-            except _LostError as e:
-                answer = Answer(name, error=_LOST_TWICE[e.kind], kind=e.kind)
-            except QueryError as e:
-                answer = Answer(name, error=e.message, kind=e.kind)
-                break
-        return replace(answer, seconds=self._monotonic() - started)
-
-    def _attempt(self, question: _Question) -> Answer:
-        """Ask one question in a session of its own. Raises QueryError, and _LostError if the session was ended."""
+    def _attempt(self, question: Question) -> Answer:
+        """Ask one question in a session of its own. Raises QueryError, and LostError if the session was ended."""
         assertion = question.assertion
         seconds = min(assertion.timeout.total_seconds(), max(question.deadline - self._monotonic(), 0.001))
-        connection = self._reached(question, seconds + 1.0 + GRACE)
+        patience = seconds + 1.0 + GRACE
+        connection = self._asking.reached(
+            lambda: connect(question.login, self._roots, patience=patience), question.deadline, question.patience
+        )
         began = self._monotonic()
         with contextlib.closing(connection), _Watchdog(connection, question.login, self._roots, seconds + 1.0) as dog:
             try:
                 answer = taken(connection, assertion, question.salt, seconds, self._monotonic)
                 took = self._monotonic() - began
                 # SLEEP() and BENCHMARK() answer as if all was well when they are cut off
-                return _timed_out(assertion, took, seconds) if dog.bit or took >= seconds else answer
+                return timed_out(assertion, took, seconds) if dog.bit or took >= seconds else answer
             except Late:
-                return _timed_out(assertion, seconds, seconds)
+                return timed_out(assertion, seconds, seconds)
             except (pymysql.MySQLError, OSError) as e:
                 error = e
         number, message = _parts(error)
         kind = mysql_errors.kind_of(number, message) if number else "connection-lost"
         took = self._monotonic() - began
         if dog.bit or kind == "timeout":
-            return _timed_out(assertion, took, seconds)
-        if kind in _LOST_TWICE:
-            raise _LostError(kind)
+            return timed_out(assertion, took, seconds)
+        if kind in LOST_TWICE:
+            raise LostError(kind)
         told = mysql_errors.sentence(number, message, assertion.sql, question.login.database)
         return Answer(assertion.name, error=told, kind=kind)
-
-    def _reached(self, question: _Question, seconds: float) -> pymysql.Connection[Any]:
-        """Connect, and try again for a while as long as the server cannot be reached: it may be recovering."""
-        until = min(self._monotonic() + question.patience, question.deadline)
-        while True:
-            try:
-                return connect(question.login, self._roots, patience=seconds)
-            except QueryError as e:
-                if e.kind != "database-unreachable" or self._monotonic() + EVERY > until:
-                    raise
-            self._wait(EVERY)
 
 
 class _Watchdog:
@@ -236,14 +175,3 @@ def _parts(error: BaseException) -> tuple[int, str]:
     if not isinstance(error, pymysql.MySQLError):
         return 2013, ""
     return number, str(error.args[-1]) if error.args else ""
-
-
-def _timed_out(assertion: Assertion, took: float, allowed: float) -> Answer:
-    """Return the answer of a query that was cut off, in the words of who cut it off."""
-    if took < allowed * 0.9:
-        message = f"the query was cancelled on the server after {took:.1f} s, before its timeout"
-    elif allowed < assertion.timeout.total_seconds():
-        message = f"the query was cut off after {took:.1f} s: the time allowed for all questions was over"
-    else:
-        message = f"the query took longer than its timeout of {assertion.timeout.total_seconds():g} s"
-    return Answer(assertion.name, error=message, kind="timeout")

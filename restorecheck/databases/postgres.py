@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ import psycopg
 from psycopg import errors
 
 from restorecheck.databases import postgres_errors
+from restorecheck.databases.asking import LOST_TWICE, Asking, LostError, Question, timed_out
 from restorecheck.databases.interface import DatabaseSeen, Login
 from restorecheck.databases.postgres_census import CENSUS_SETTINGS, counted, listed
 from restorecheck.databases.postgres_connection import BUNDLE, connect
@@ -34,37 +35,7 @@ PATIENCE = timedelta(seconds=60)
 CENSUS = timedelta(minutes=5)
 """How long all databases together are looked into; what is not looked into by then is said to be so."""
 
-EVERY = 2.0
-"""Seconds between two attempts to connect."""
-
 _LONGEST = 2**31 - 1  # milliseconds that statement_timeout can hold
-
-
-class _LostError(Exception):
-    """The session ended while the server answered: it broke off, or was ended by somebody's command."""
-
-    def __init__(self, kind: str, sqlstate: str) -> None:
-        super().__init__(kind)
-        self.kind, self.sqlstate = kind, sqlstate
-
-
-_LOST_TWICE = {
-    "connection-lost": "the server broke off while it answered, twice: "
-    "a damaged page can crash the process that reads it",
-    "interfered": "an administrator's command ended the session while the server answered, twice",
-}
-"""What is said when asking once more did not help; one loss alone may be a restart or the network."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Question:
-    """One assertion on its way: whom to ask, and until when on the monotonic clock."""
-
-    assertion: Assertion
-    login: Login
-    salt: str
-    deadline: float  # of all questions
-    patience: float  # seconds to wait for the server
 
 
 class Postgres:
@@ -80,9 +51,8 @@ class Postgres:
     ) -> None:
         """`roots` are the certificates that a server off this machine must be signed by; the rest is time."""
         self._roots = roots
-        self._wait = wait
         self._monotonic = monotonic
-        self._patience = patience
+        self._asking = Asking(monotonic, wait, patience.total_seconds())
 
     def prepare(self, master: Login, reader: Login) -> None:
         """Make, or adopt, the reader's role; see `postgres_role.make_reader`.
@@ -117,7 +87,8 @@ class Postgres:
     def databases(self, reader: Login) -> tuple[DatabaseSeen, ...]:
         """Count the tables of every database, each in a session of its own; see the port."""
         deadline = self._monotonic() + CENSUS.total_seconds()
-        with closing(self._connected(reader, deadline, self._patience.total_seconds(), CENSUS_SETTINGS)) as connection:
+        connection = self._connected(reader, deadline, self._asking.patience, CENSUS_SETTINGS)
+        with closing(connection):
             try:
                 names = listed(connection)
             except psycopg.Error as e:
@@ -131,7 +102,7 @@ class Postgres:
         if shut:
             return DatabaseSeen(name, None, error=shut, kind="database-unreachable")
         if self._monotonic() >= deadline:
-            message = f"the {_span(CENSUS)} allowed for all databases were over"
+            message = f"the {CENSUS.total_seconds():g} s allowed for all databases were over"
             return DatabaseSeen(name, None, error=message, kind="timeout")
         try:
             with closing(self._connected(login, deadline, 0.0, CENSUS_SETTINGS)) as connection:
@@ -143,39 +114,13 @@ class Postgres:
             return DatabaseSeen(name, None, error=e.message, kind=e.kind)
 
     def ask(self, reader: Login, assertions: Sequence[Assertion], salt: str, within: timedelta) -> tuple[Answer, ...]:
-        """Ask every question; see the port. A server that is gone is waited for once, not once for each question."""
-        deadline = self._monotonic() + within.total_seconds()
-        patience = self._patience.total_seconds()
-        answers: list[Answer] = []
-        for assertion in assertions:
-            login = replace(reader, database=assertion.database or reader.database)
-            answer = self._answer(_Question(assertion, login, salt, deadline, patience), within)
-            patience = 0.0 if answer.kind == "database-unreachable" else self._patience.total_seconds()
-            answers.append(answer)
-        return tuple(answers)
+        """Ask every question; see the port."""
+        return self._asking.all(reader, assertions, salt, within, self._attempt)
 
-    def _answer(self, question: _Question, within: timedelta) -> Answer:
-        """Ask one question, and once more if the connection broke off."""
-        name, started = question.assertion.name, self._monotonic()
-        if started >= question.deadline:
-            message = f"not asked: the {_span(within)} allowed for all questions were over"
-            return Answer(name, error=message, kind="timeout")
-        answer = Answer(name)
-        for _ in range(2):
-            try:
-                answer = self._attempt(question)
-                break
-            except _LostError as e:
-                answer = Answer(name, error=_LOST_TWICE[e.kind], kind=e.kind, sqlstate=e.sqlstate)
-            except QueryError as e:
-                answer = Answer(name, error=e.message, kind=e.kind)
-                break
-        return replace(answer, seconds=self._monotonic() - started)
-
-    def _attempt(self, question: _Question) -> Answer:
-        """Ask one question in a session of its own. Raises QueryError, and _LostError if the session was ended."""
+    def _attempt(self, question: Question) -> Answer:
+        """Ask one question in a session of its own. Raises QueryError, and LostError if the session was ended."""
         assertion = question.assertion
-        connection = self._reached(question)
+        connection = self._connected(question.login, question.deadline, question.patience, SETTINGS, Raw())
         with closing(connection):
             left = max(question.deadline - self._monotonic(), 0.001)
             seconds = min(assertion.timeout.total_seconds(), left)
@@ -189,31 +134,20 @@ class Postgres:
                     error = e
             if watchdog.bit or error.sqlstate == errors.QueryCanceled.sqlstate:
                 took = self._monotonic() - began
-                return _timed_out(assertion, took, seconds, error.sqlstate or "")
+                return timed_out(assertion, took, seconds, error.sqlstate or "")
             if error.sqlstate is None and not connection.closed:
                 return Answer(assertion.name, error=f"the client failed: {type(error).__name__}", kind="internal")
             kind = postgres_errors.kind_of(error.sqlstate, _message(error)) if error.sqlstate else "connection-lost"
-            if kind in _LOST_TWICE:
-                raise _LostError(kind, error.sqlstate or "")
+            if kind in LOST_TWICE:
+                raise LostError(kind, error.sqlstate or "")
             return Answer(
                 assertion.name, error=_sentence(error, assertion.sql), kind=kind, sqlstate=error.sqlstate or ""
             )
 
-    def _reached(self, question: _Question) -> psycopg.Connection[Any]:
-        return self._connected(question.login, question.deadline, question.patience, SETTINGS, Raw())
-
     def _connected(
         self, login: Login, deadline: float, patience: float, settings: dict[str, str], context: Raw | None = None
     ) -> psycopg.Connection[Any]:
-        """Connect, and try again for a while as long as the server cannot be reached: it may be recovering."""
-        until = min(self._monotonic() + patience, deadline)
-        while True:
-            try:
-                return connect(login, self._roots, settings, context)
-            except QueryError as e:
-                if e.kind != "database-unreachable" or self._monotonic() + EVERY > until:
-                    raise
-            self._wait(EVERY)
+        return self._asking.reached(lambda: connect(login, self._roots, settings, context), deadline, patience)
 
 
 def _unprepared(error: psycopg.Error) -> QueryError:
@@ -245,18 +179,3 @@ def _sentence(error: psycopg.Error, query: str | None) -> str:
 
 def _message(error: psycopg.Error) -> str:
     return error.diag.message_primary or ""
-
-
-def _span(span: timedelta) -> str:
-    return f"{span.total_seconds():g} s"
-
-
-def _timed_out(assertion: Assertion, took: float, allowed: float, sqlstate: str) -> Answer:
-    """Return the answer of a query that was cut off, in the words of who cut it off."""
-    if took < allowed * 0.9:
-        message = f"the query was cancelled on the server after {took:.1f} s, before its timeout"
-    elif allowed < assertion.timeout.total_seconds():
-        message = f"the query was cut off after {took:.1f} s: the time allowed for all questions was over"
-    else:
-        message = f"the query took longer than its timeout of {_span(assertion.timeout)}"
-    return Answer(assertion.name, error=message, kind="timeout", sqlstate=sqlstate)

@@ -23,12 +23,8 @@ from restorecheck.fence import (
     target_of_snapshot,
     why_not,
 )
-from restorecheck.schedule import PREFIX
+from restorecheck.schedule import FINAL, PREFIX
 from restorecheck.sweep.swept import Piece, Place, State
-
-FINAL = "rds-final"
-"""How the name of a manual cluster snapshot begins that Aurora makes itself, when the upgrade of a cluster fails that
-was restored from a version past its end of standard support. [Aurora user guide]"""
 
 
 class Hand(Protocol):

@@ -12,15 +12,12 @@ from collections.abc import Iterator, Sequence
 from restorecheck.durable import Look
 from restorecheck.errors import AwsError
 from restorecheck.model import Leftover, RecoveryPoint
+from restorecheck.schedule import FINAL
 from restorecheck.sources.aurora.reach import ClusterReach
 from restorecheck.sources.interface import Stage
 from restorecheck.sources.rds import copies
 from restorecheck.sources.rds.describing import tolerate
 from restorecheck.sources.rds.removal import drop_instance, instances, left, snapshots
-
-FINAL = "rds-final"
-"""How the name of a manual cluster snapshot begins that Aurora makes itself, when the upgrade of a cluster fails that
-was restored from a version past its end of standard support. [Aurora user guide]"""
 
 
 def stages(reach: ClusterReach, point: RecoveryPoint) -> Sequence[Stage]:
