@@ -13,7 +13,7 @@ from datetime import datetime
 from functools import partial
 from typing import Protocol
 
-from restorecheck.assertions import judge_all, objectives, verdict
+from restorecheck.assertions import judge_all, level, measured, objectives, proven, verdict
 from restorecheck.durable import Durable
 from restorecheck.errors import StepFailedError
 from restorecheck.failures import kind
@@ -38,7 +38,7 @@ WAIT = ": wait"
 """Every stage is two recorded steps: `name` begins it, `name: wait` looks until it is done."""
 
 TRIES = 5
-"""How often a step that calls AWS is tried when the error says that trying again may help."""
+"""How often a step that calls AWS, or the store, is tried when the error says that trying again may help."""
 
 
 class Ports(Protocol):
@@ -60,7 +60,7 @@ class Ports(Protocol):
 async def verify(durable: Durable, ports: Ports) -> Report:
     """Run one check once and return its proof. Never raises for anything that AWS, the backup or a check can do."""
     try:
-        plan = await durable.step("plan", lambda: ports.plan(durable.run_id), of=Plan)
+        plan = await durable.step("plan", lambda: ports.plan(durable.run_id), of=Plan, attempts=TRIES)
     except StepFailedError as e:
         return await _recorded(durable, ports, _unplanned(durable, e))
 
@@ -77,7 +77,8 @@ async def verify(durable: Durable, ports: Ports) -> Report:
             await durable.until(stage.name + WAIT, stage.look, every=poll, at_most=stage.at_most, by=by)
         examine = partial(source.examine, point)
         answers = await durable.step("examine", examine, of=Answers, attempts=2, by=by, abandon=True)
-        findings = judge_all(plan.check, answers, point, ports.salt(plan.run_id))
+        known = (*plan.known, *answers.known)
+        findings = judge_all(plan.check, answers, point, ports.salt(plan.run_id), known)
     except StepFailedError as e:
         failure = _failure(e)
 
@@ -88,8 +89,8 @@ async def verify(durable: Durable, ports: Ports) -> Report:
     leaked, unseen = await _leftovers(durable, source)
 
     report = _concluded(durable, plan, point, findings, failure, lost=lost, leaked=leaked, unseen=unseen)
-    if answers is not None:
-        report = replace(report, proven=answers.proven)
+    if point is not None and answers is not None:
+        report = _measured(report, plan, point, answers)
     return await _recorded(durable, ports, report)
 
 
@@ -195,6 +196,18 @@ def _concluded(
         restore_seconds=seconds,
         refused=any(e.kind == "refused" for e in (failure, *lost, unseen) if e is not None),
         notes=tuple(f"{e.step}: {e.message}" for e in (*lost, unseen) if e is not None),
+    )
+
+
+def _measured(report: Report, plan: Plan, point: RecoveryPoint, answers: Answers) -> Report:
+    """Add how far the proof goes, and what later runs may be compared with. A run without answers proves nothing."""
+    check, findings = plan.check, report.findings
+    reached = level(check, answers, findings, (*plan.known, *answers.known))
+    return replace(
+        report,
+        level=reached,
+        proven=proven(check, answers, point, reached),
+        measured=measured(findings, answers, check),
     )
 
 

@@ -10,6 +10,7 @@ from decimal import Decimal
 
 from restorecheck.assertions import words
 from restorecheck.assertions.digest import instant, sealed
+from restorecheck.assertions.ratios import judge_ratio
 from restorecheck.assertions.ruling import Circumstances, Ruling, error, failed, finite, incomparable, mismatch, passed
 from restorecheck.model import Cell, Expectation
 
@@ -38,6 +39,10 @@ def judge_value(cell: Cell, around: Circumstances) -> Ruling:
         raise ValueError(cell.kind)
     if not finite(cell):
         return error("not finite", f"the answer is {_unbounded(cell)}, which is no {_noun(cell)} that can be compared")
+    if expect.of is not None:
+        if cell.kind != "number":
+            return mismatch(words.KIND[cell.kind], "a number")
+        return judge_ratio(Decimal(cell.text), around)
     if expect.before:
         return _age(cell, around)
     if expect.equals is not None:

@@ -17,9 +17,11 @@ from restorecheck.model import (
     OBJECTIVES,
     Answer,
     Answers,
+    Assertion,
     Check,
     Failure,
     Finding,
+    Known,
     Observation,
     Outcome,
     RecoveryPoint,
@@ -30,10 +32,13 @@ PHASE = "judge"
 """The phase that a failure names when the run itself went well."""
 
 
-def judge_all(check: Check, answers: Answers, point: RecoveryPoint, salt: str) -> tuple[Finding, ...]:
+def judge_all(
+    check: Check, answers: Answers, point: RecoveryPoint, salt: str, known: Sequence[Known] = ()
+) -> tuple[Finding, ...]:
     """Return one finding for every declared assertion, in order, whatever came back; then what the source observed.
 
-    `salt` is the one that the digests in the answers were made with.
+    `salt` is the one that the digests in the answers were made with. `known` is what the assertions came to at the
+    times that they are held against.
     """
     by_name: dict[str, list[Answer]] = {}
     for answer in answers.answers:
@@ -45,10 +50,17 @@ def judge_all(check: Check, answers: Answers, point: RecoveryPoint, salt: str) -
             backup_time=point.created,
             asked_at=answers.asked_at,
             salt=salt,
+            known=_known(assertion, known),
         )
         for assertion in check.assertions
     ]
     return (*asked, *(_observed(observation, check.runbook) for observation in answers.observations))
+
+
+def _known(assertion: Assertion, known: Sequence[Known]) -> Known | None:
+    """Return what an assertion is held against: the first that is about it and about that time."""
+    against = assertion.expect.of or assertion.expect.same_as
+    return next((k for k in known if (k.assertion, k.against) == (assertion.name, against)), None)
 
 
 def _observed(seen: Observation, runbook: str) -> Finding:
@@ -152,6 +164,8 @@ def verdict(findings: Iterable[Finding], *, restores: bool) -> tuple[Verdict, Fa
         message = "nothing was asked: a check without any assertion proves nothing"
         return Verdict.UNPROVEN, Failure("question", PHASE, message, "declare an assertion, or say `restores = true`")
     message = f"no assertion passed, so nothing is proven: {_told(asked)}"
+    if any(f.outcome is Outcome.LEARNING for f in asked):
+        return Verdict.UNPROVEN, Failure("learning", PHASE, message, kind("learning").hint)
     hint = "declare at least one assertion that can pass and that is not only a warning"
     return Verdict.UNPROVEN, Failure("question", PHASE, message, hint)
 

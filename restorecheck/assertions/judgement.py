@@ -11,23 +11,35 @@ from datetime import datetime
 from restorecheck.assertions import words
 from restorecheck.assertions.comparison import SCALES, judge_value
 from restorecheck.assertions.digest import hidden_kind, sealed
+from restorecheck.assertions.looking import DAMAGE, judge_examined
 from restorecheck.assertions.ruling import Circumstances, Ruling, error, failed, finite, incomparable, mismatch, passed
+from restorecheck.assertions.sameness import same_rows
 from restorecheck.failures import KINDS
-from restorecheck.model import Answer, Assertion, Cell, Expectation, Finding, Outcome
+from restorecheck.model import Answer, Assertion, Cell, Expectation, Finding, Known, Outcome, Probe
+from restorecheck.model.probes import PROBES
 
-_NEVER_ONLY_A_WARNING = frozenset({"data-damaged", "connection-lost"})
+_NEVER_ONLY_A_WARNING = DAMAGE
 """An operator may find an expectation unimportant; damage that was met on the way there is not his to play down."""
 
 
-def judge(assertion: Assertion, answer: Answer, *, backup_time: datetime, asked_at: datetime, salt: str) -> Finding:
+def judge(
+    assertion: Assertion,
+    answer: Answer,
+    *,
+    backup_time: datetime,
+    asked_at: datetime,
+    salt: str,
+    known: Known | None = None,
+) -> Finding:
     """Return the finding of one assertion. Never raises, whatever the answer holds.
 
-    `backup_time` and `asked_at` are aware times; `salt` is the one that the digests in the answer were made with.
-    The message does not repeat the assertion's name.
+    `backup_time` and `asked_at` are aware times; `salt` is the one that the digests in the answer were made with;
+    `known` is what the assertion came to at the time that it is held against. The message does not repeat the
+    assertion's name.
     """
-    around = Circumstances(assertion, backup_time, asked_at, salt)
+    around = Circumstances(assertion, backup_time, asked_at, salt, known)
     try:
-        expected = words.expectation(assertion.expect)
+        expected = words.expected(assertion)
     except (ArithmeticError, ValueError):
         expected = "something that cannot be read"
     try:
@@ -35,7 +47,8 @@ def judge(assertion: Assertion, answer: Answer, *, backup_time: datetime, asked_
     except (ArithmeticError, ValueError, OverflowError):
         ruling = error("not readable", "the answer or the expectation is in a form that cannot be read", "internal")
     outcome = ruling.outcome
-    if assertion.severity == "warn" and outcome is not Outcome.PASS and ruling.kind not in _NEVER_ONLY_A_WARNING:
+    wrong = outcome not in (Outcome.PASS, Outcome.LEARNING)
+    if assertion.severity == "warn" and wrong and ruling.kind not in _NEVER_ONLY_A_WARNING:
         outcome = Outcome.WARN
     return Finding(
         name=assertion.name,
@@ -69,10 +82,16 @@ def _ruling(answer: Answer, around: Circumstances) -> Ruling:
             answer.error or "the question was not answered",
             answer.kind if answer.kind in KINDS else "unknown-answer",
         )
-    if flaw := _flaw(expect):
+    if flaw := _flaw(around.assertion):
         return error("not compared", flaw, "config")
+    if around.assertion.probe is not None or expect.exist_in or expect.covers:
+        if answer.examined is None:
+            return error("nothing told", "the answer does not say what was looked at", "internal")
+        return judge_examined(answer.examined, around)
     if expect.no_rows:
         return _no_rows(answer)
+    if expect.same_as is not None:
+        return same_rows(answer, around)
     if answer.columns > 1:
         return error(
             words.count(answer.columns, "column"),
@@ -89,23 +108,47 @@ def _ruling(answer: Answer, around: Circumstances) -> Ruling:
     return judge_value(answer.cells[0], around)
 
 
-def _flaw(expect: Expectation) -> str:
+def _flaw(assertion: Assertion) -> str:
     """Return what is wrong with the expectation itself, or nothing. The configuration refuses all of this earlier."""
+    expect = assertion.expect
+    bounded = expect.at_least is not None or expect.at_most is not None
     families = (
         expect.no_rows,
         expect.members is not None,
         expect.equals is not None,
-        expect.at_least is not None or expect.at_most is not None,
+        bounded,
+        expect.same_as is not None,
+        bool(expect.exist_in),
+        bool(expect.covers),
     )
     if sum(families) != 1:
-        return "the assertion must expect one thing: bounds, `equals`, `set` or `no_rows`"
+        return (
+            "the assertion must expect one thing: bounds, `equals`, `set`, `no_rows`, `same_as`, `exist_in`, `covers`"
+        )
     limits = [c for c in (expect.at_least, expect.at_most, expect.equals) if c is not None]
     if any(c.kind in ("null", "other", "digest") or not finite(c) for c in (*limits, *(expect.members or ()))):
         return "the assertion expects a value that nothing can be compared with"
     if expect.equals is None and any(c.kind not in SCALES for c in limits):
         return f"{words.KIND[limits[0].kind]} cannot be a bound: it has no order here; use `equals`"
+    if expect.of is not None and (not bounded or expect.before or any(c.kind != "number" for c in limits)):
+        return "`of` needs bounds that are ratios, such as at_least = 0.98"
     if expect.before and (not limits or any(c.kind != "duration" for c in limits) or expect.equals is not None):
         return '`before` needs bounds that are durations, such as at_most = "15m"'
+    return _flaw_of_probe(assertion.probe, expect) if assertion.probe is not None else ""
+
+
+def _flaw_of_probe(probe: Probe, expect: Expectation) -> str:
+    """Return what a probe cannot be held to."""
+    kind = PROBES.get(probe.name)
+    if kind is None:
+        return f"there is no probe {probe.name}"
+    if expect.same_as is not None:
+        return "" if kind.compares else f"the probe {probe.name} measures nothing that `same_as` could compare"
+    if expect.of is not None:
+        return "" if kind.counts else f"the probe {probe.name} counts no rows that `of` could compare"
+    limit = expect.equals or expect.at_most
+    if not kind.violations or expect.at_least is not None or limit is None or limit.kind != "number":
+        return f"the probe {probe.name} cannot be held to this expectation"
     return ""
 
 

@@ -16,7 +16,13 @@ from restorecheck.failures import kind
 from restorecheck.model import Finding, Outcome, RecoveryPoint, Report, SnapshotKind, Verdict
 
 _COLOURS = {Verdict.PASSED: "green", Verdict.BROKEN: "bold red", Verdict.UNPROVEN: "yellow"}
-_MARKS = {Outcome.PASS: "green", Outcome.FAIL: "bold red", Outcome.WARN: "yellow", Outcome.ERROR: "red"}
+_MARKS = {
+    Outcome.PASS: "green",
+    Outcome.FAIL: "bold red",
+    Outcome.WARN: "yellow",
+    Outcome.ERROR: "red",
+    Outcome.LEARNING: "yellow",
+}
 
 
 def table(reports: Sequence[Report], *, when: bool = False) -> Table:
@@ -45,7 +51,7 @@ def _against(seconds: float | None, objective: float, words: str, without: str) 
 
 
 def why(report: Report) -> str:
-    """Return in plain words why a run is not green; empty if it is."""
+    """Return in plain words why a run is not green, and what is not green in one that is; empty if all is."""
     parts = []
     if report.failure and report.failure.phase == PHASE:
         parts.append(report.failure.message)
@@ -53,6 +59,9 @@ def why(report: Report) -> str:
         parts.append(f"{kind(report.failure.kind).meaning} ({report.failure.phase})")
     warned = [f.message for f in report.findings if f.outcome is Outcome.WARN]
     parts += [f"warning: {message}" for message in warned]
+    learns = [f.name for f in report.findings if f.outcome is Outcome.LEARNING]
+    if learns and report.verdict is Verdict.PASSED:
+        parts.append(f"nothing yet to compare with: {', '.join(learns)}")
     if report.leaked:
         parts.append(f"LEAKED: {', '.join(left.arn.split(':', 5)[-1] for left in report.leaked)}")
     return "; ".join(parts)
@@ -80,7 +89,8 @@ def show(console: Console, report: Report) -> None:
         console.print(f"                {_holds(point)}", markup=False)
         for remark in (r for r in point.remarks if r not in report.proven):
             console.print(f"                {remark}", markup=False)
-    for line, text in enumerate(report.proven):
+    reached = report.proven or ((report.level,) if report.failure else ())
+    for line, text in enumerate(reached):
         console.print(f"{'' if line else 'proven':<15} {text}", markup=False)
     for left in report.leaked:
         console.print(f"LEFT BEHIND     {left.arn} {left.reason}", style="bold red", markup=False)

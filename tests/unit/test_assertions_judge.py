@@ -365,12 +365,12 @@ ERRORS = {
     "nothing expected": (
         (Expectation(), one(number(1))),
         "config",
-        "the assertion must expect one thing: bounds, `equals`, `set` or `no_rows`",
+        "the assertion must expect one thing: bounds, `equals`, `set`, `no_rows`, `same_as`, `exist_in`, `covers`",
     ),
     "two things expected": (
         (Expectation(no_rows=True, equals=number(1)), one(number(1))),
         "config",
-        "the assertion must expect one thing: bounds, `equals`, `set` or `no_rows`",
+        "the assertion must expect one thing: bounds, `equals`, `set`, `no_rows`, `same_as`, `exist_in`, `covers`",
     ),
     "an infinite bound": (
         (Expectation(at_least=number("-inf")), one(number(1))),

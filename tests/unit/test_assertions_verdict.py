@@ -245,11 +245,17 @@ def test_nothing_asked_is_green_only_if_the_check_says_that_restoring_is_all():
 @pytest.mark.parametrize("restores", [True, False])
 def test_warnings_and_learning_alone_prove_nothing(restores):
     fine = objectives(CHECK, 0.0, 1.0)
-    assert told([WARN, LEARNING, *fine], restores=restores) == (
-        Verdict.UNPROVEN,
-        "question",
-        "no assertion passed, so nothing is proven: warned: it is a little late; new: learning",
-    )
+    message = "no assertion passed, so nothing is proven: warned: it is a little late"
+    assert told([WARN, *fine], restores=restores) == (Verdict.UNPROVEN, "question", message)
+    # what only learns will pass by itself, and the run may be the first baseline
+    message += "; new: learning"
+    assert told([WARN, LEARNING, *fine], restores=restores) == (Verdict.UNPROVEN, "learning", message)
+
+
+def test_learning_beside_a_pass_passes_and_hides_nothing_else():
+    assert told([PASS, LEARNING]) == (Verdict.PASSED, None, None)
+    assert told([PASS, LEARNING, FAIL])[0] is Verdict.BROKEN
+    assert told([LEARNING, BAD_QUESTION])[:2] == (Verdict.UNPROVEN, "question")
 
 
 outcomes = st.lists(

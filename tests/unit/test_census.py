@@ -108,6 +108,12 @@ def test_no_database_at_all_is_said():
     assert census.judged((), ("prod",), "prod").observed == "no database"
 
 
+def test_which_databases_hold_tables_is_known_of_all_or_not_at_all():
+    assert census.holding((EMPTY, OTHER, PROD, DatabaseSeen("rdsadmin", None))) == ("billing", "prod")
+    assert census.holding((PROD, SHUT)) is None
+    assert census.holding(()) == ()
+
+
 def test_what_the_questions_leave_open_is_said():
     assert census.unread((EMPTY, OTHER, PROD, SHUT), ("prod",)) == (
         "only what the questions read is proven, out of prod (12 tables); whatever else was restored was not read",
@@ -118,3 +124,12 @@ def test_what_the_questions_leave_open_is_said():
     assert census.judged((DatabaseSeen("new", None), PROD), ("prod",), "prod").observed.endswith(
         "new (not looked into)"
     )
+
+
+def test_a_server_of_which_nobody_named_a_database_holds_a_table_somewhere_or_nobody_knows():
+    assert census.judged([DatabaseSeen("a", 0), DatabaseSeen("b", 2)], [], "").kind == ""
+    assert census.judged([DatabaseSeen("a", 0)], [], "").kind == ""
+    unknown = DatabaseSeen("b", None, error="no rights", kind="permission")
+    observed = census.judged([DatabaseSeen("a", 0), unknown], [], "")
+    assert observed.kind == "permission"
+    assert "no database is known to hold a table" in observed.message

@@ -88,3 +88,8 @@ def test_why_is_in_plain_words():
     assert proofs.why(LEAKED) == "LEAKED: db:x"
     slow = Finding("rto", Outcome.WARN, "at most 1 h", "2 h", "the restore took 2 h")
     assert proofs.why(replace(PASSED, findings=(slow,))) == "warning: the restore took 2 h"
+    new = Finding(
+        "growth", Outcome.LEARNING, "at least 0.98", "5", "no earlier run can be compared with yet", "learning"
+    )
+    assert proofs.why(replace(PASSED, findings=(new,))) == "nothing yet to compare with: growth"
+    assert proofs.why(replace(BROKEN, findings=(new,))) == "a: 1 row"

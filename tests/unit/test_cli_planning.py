@@ -15,6 +15,7 @@ from restorecheck.model import (
     Assertion,
     AuroraSource,
     Expectation,
+    Failure,
     Finding,
     Outcome,
     Placement,
@@ -182,6 +183,13 @@ def shown(report: Report) -> str:
     with console.capture() as captured:
         proofs.show(console, report)
     return captured.get()
+
+
+def test_a_proof_that_shows_nothing_says_so():
+    failure = Failure("quota", "restore", "no instance more", "raise it")
+    text = shown(replace(REPORT, verdict=Verdict.UNPROVEN, failure=failure, proven=()))
+    assert "proven          nothing" in text
+    assert "proven          1,200 of 120,000" in shown(REPORT)
 
 
 def test_a_proof_tells_how_far_it_goes_and_what_was_seen_unasked_apart_from_what_was_asked():

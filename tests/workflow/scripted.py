@@ -17,6 +17,7 @@ from restorecheck.model import (
     Cell,
     Check,
     Expectation,
+    Known,
     Leftover,
     Limits,
     Placement,
@@ -74,6 +75,8 @@ class Cloud:
     made: list[str] = field(default_factory=list)
     faults: dict[str, list[Exception]] = field(default_factory=dict)  # "begin restore", "look restore", "find", ...
     reports: dict[str, Report] = field(default_factory=dict)
+    known: tuple[Known, ...] = ()  # to the plan
+    recorded: tuple[Known, ...] = ()  # by references
     foreign: dict[str, str] = field(default_factory=lambda: {"production": "untouched"})
 
     def trip(self, what: str) -> None:
@@ -116,7 +119,9 @@ class ScriptedSource:
         self.cloud.trip("examine")
         assert self.cloud.pieces.get("open") == 0, "asked before it was open"
         answer = Answer("present", rows=1, columns=1, cells=(Cell("number", self.cloud.rows),))
-        return Answers((answer,), asked_at=NOW, proven=("one of one questions was answered",))
+        return Answers(
+            (answer,), asked_at=NOW, proven=("one of one questions was answered",), known=self.cloud.recorded
+        )
 
     def _removal(self, name: str) -> Stage:
         def begin() -> None:
@@ -152,7 +157,7 @@ class ScriptedPorts:
 
     def plan(self, run_id: str) -> Plan:
         self.cloud.trip("plan")
-        return Plan(run_id, self.declared, NOW)
+        return Plan(run_id, self.declared, NOW, known=self.cloud.known)
 
     def source(self, plan: Plan) -> ScriptedSource:
         return ScriptedSource(self.cloud)

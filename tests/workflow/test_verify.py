@@ -10,7 +10,7 @@ from workflow.scripted import BUILT, NOW, POINT, RUN, Cloud, ScriptedPorts, chec
 from restorecheck.durable import decode, encode
 from restorecheck.engines.inline import InlineDurable
 from restorecheck.errors import SourceError
-from restorecheck.model import Outcome, Report, Verdict
+from restorecheck.model import Against, Assertion, Cell, Expectation, Known, Level, Measured, Outcome, Report, Verdict
 
 
 def run(cloud: Cloud, declared=None, *, cancelled=lambda: False) -> Report:
@@ -205,9 +205,38 @@ def test_an_old_point_picked_on_purpose_is_judged_by_the_newest():
 
 
 def test_a_report_says_how_far_its_proof_goes_and_one_that_broke_off_claims_nothing():
-    assert run(Cloud()).proven == ("one of one questions was answered",)
-    broken = Cloud(faults={"examine": [SourceError("gone", kind="interfered")]})
-    assert run(broken).proven == ()
+    report = run(Cloud())
+    assert report.level is Level.ANSWERED
+    assert report.proven[0].startswith("answered: ")
+    assert report.proven[1:] == ("one of one questions was answered",)
+    broken = run(Cloud(faults={"examine": [SourceError("gone", kind="interfered")]}))
+    assert (broken.proven, broken.level, broken.measured) == ((), Level.NOTHING, ())
+
+
+def test_a_number_is_held_against_what_the_plan_knew_and_kept_for_later_runs():
+    previous = Against("previous")
+    expect = Expectation(at_least=Cell("number", "0.9"), of=previous)
+    grown = check(assertions=(Assertion("present", "select count(*) from orders", expect),))
+    first = run(Cloud(), grown)
+    assert (first.verdict, first.failure.kind) == (Verdict.UNPROVEN, "learning")
+    [measured] = first.measured
+    assert (measured.assertion, measured.value) == ("present", "2000")
+    known = (Known("present", previous, NOW, 1, measured),)
+    assert run(Cloud(known=known), grown).verdict is Verdict.PASSED
+    lost = run(Cloud(rows="1799", known=known), grown)
+    assert (lost.verdict, lost.failure.kind) == (Verdict.BROKEN, "assertion-failed")
+    assert "1,799 is 0.89 of the 2,000 of the run of 2026-11-21" in lost.failure.message
+
+
+def test_what_a_reference_recorded_comes_with_the_answers():
+    live = Against("reference", reference="live")
+    expect = Expectation(at_least=Cell("number", "1"), of=live)
+    held = check(assertions=(Assertion("present", "select count(*) from orders", expect),))
+    assert run(Cloud(), held).failure.kind == "no-reference"
+    recorded = (Known("present", live, NOW, measured=Measured("present", "2001")),)
+    assert run(Cloud(recorded=recorded), held).failure.kind == "reference-differs"
+    recorded = (Known("present", live, NOW, measured=Measured("present", "2000")),)
+    assert run(Cloud(recorded=recorded), held).verdict is Verdict.PASSED
 
 
 def test_a_slow_restore_is_a_warning_and_does_not_break_the_backup():
