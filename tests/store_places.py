@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
@@ -12,7 +12,25 @@ from pathlib import Path
 import sqlalchemy as sa
 from postgres_server import PASSWORD, SUPERUSER, Server
 
-from restorecheck.model import Entry, Failure, Finding, Outcome, Phase, Report, Trigger, Verdict
+from restorecheck.model import (
+    Against,
+    Assertion,
+    Cell,
+    Check,
+    Entry,
+    Expectation,
+    Failure,
+    Finding,
+    Limits,
+    Measured,
+    Outcome,
+    Phase,
+    Placement,
+    RdsSource,
+    Report,
+    Trigger,
+    Verdict,
+)
 from restorecheck.store import Store
 
 AT = datetime(2026, 11, 21, 3, 0, tzinfo=UTC)
@@ -99,7 +117,23 @@ def report(
     )
 
 
+def measuring(value: str | None, hours: int = 0, verdict: Verdict = Verdict.PASSED, check: str = "orders-db") -> Report:
+    """Return a report that measured two things; one of them held."""
+    measured = (Measured("orders", value), Measured("users", "3")) if value is not None else ()
+    return replace(report(check, hours, verdict, value), measured=measured)
+
+
 def entry(check: str = "orders-db", minutes: int = 0, **more: object) -> Entry:
     at = AT + timedelta(minutes=minutes)
     fields = {"account": "222222222222", "not_before": at, "trigger": Trigger.SCHEDULE, **more}
     return Entry(run_id=f"{check}-{at:%Y%m%dt%H%Mz}", check=check, scheduled_for=at, **fields)
+
+
+def check(*assertions: Assertion) -> Check:
+    source = RdsSource("111111111111", "eu-central-1", "orders-prod", "shop")
+    place = Placement("222222222222", "eu-central-1")
+    return Check("orders-db", source, place, Limits(), assertions, timedelta(hours=25), timedelta(hours=2))
+
+
+def compared(name: str, against: Against) -> Assertion:
+    return Assertion(name, "select 1", Expectation(at_least=Cell("number", "0.9"), of=against))

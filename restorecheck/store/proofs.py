@@ -7,19 +7,20 @@ tables beside it are what is searched and measured by. Never holds a secret or a
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
 from typing import Any
 
 import sqlalchemy as sa
 
 from restorecheck.durable import decode, encode
 from restorecheck.errors import RestorecheckError
-from restorecheck.model import Finding, Outcome, Report, RunState, Verdict
+from restorecheck.model import Outcome, Report, RunState, Verdict
 from restorecheck.store.database import Database
 from restorecheck.store.instants import moment, seconds
 from restorecheck.store.outbox import Draft, keep
-from restorecheck.store.tables import BASELINES, FINDINGS, PHASES, RUNS
+from restorecheck.store.packing import packed
+from restorecheck.store.tables import FINDINGS, MEASURED, PHASES, RUNS
 
 _ENDED = RUNS.c.state == RunState.ENDED.value
 
@@ -44,7 +45,7 @@ class Proofs:
             "failure_kind": report.failure.kind if report.failure else None,
             "started": seconds(report.started),
             "ended": seconds(report.ended),
-            "report": encode(report, Report),
+            "report": encode(replace(report, measured=()), Report),  # which has a table of its own
         }
         upsert = self._database.insert(RUNS).values(row)
         with self._database.write() as connection:
@@ -52,7 +53,7 @@ class Proofs:
             for table, rows in (
                 (PHASES, _phases(report)),
                 (FINDINGS, _findings(report)),
-                (BASELINES, _baselines(report)),
+                (MEASURED, _measured(report)),
             ):
                 connection.execute(sa.delete(table).where(table.c.run_id == report.run_id))
                 if rows:
@@ -153,29 +154,27 @@ def _findings(report: Report) -> list[dict[str, Any]]:
     ]
 
 
-def _baselines(report: Report) -> list[dict[str, Any]]:
-    """Return what later runs may be compared with: the numbers that held in a run that passed."""
-    if report.verdict is not Verdict.PASSED:
-        return []
+def _measured(report: Report) -> list[dict[str, Any]]:
+    """Return what was measured, and whether later runs may be compared with it.
+
+    They may if it held in a run in which all else held, or if it is the first of its kind in a run that failed in
+    nothing: a run that only learns has no green verdict, and somebody must be first.
+    """
+    learns = report.verdict is Verdict.UNPROVEN and report.failure is not None and report.failure.kind == "learning"
+    sound = report.verdict is Verdict.PASSED or learns
+    held = {f.name for f in report.findings if f.outcome in (Outcome.PASS, Outcome.LEARNING)}
     return [
         {
             "run_id": report.run_id,
             "position": n,
             "check_name": report.check,
-            "assertion": _clean(finding.name),
+            "assertion": _clean(measured.assertion),
             "at": seconds(report.started),
-            "value": finding.value,
+            "baseline": sound and measured.assertion in held,
+            "measured": packed(measured),
         }
-        for n, finding in enumerate(report.findings)
-        if finding.outcome is Outcome.PASS and _is_number(finding)
+        for n, measured in enumerate(report.measured)
     ]
-
-
-def _is_number(finding: Finding) -> bool:
-    try:
-        return finding.value is not None and Decimal(finding.value).is_finite()
-    except InvalidOperation:
-        return False
 
 
 def _clean(text: str) -> str:

@@ -72,16 +72,31 @@ FINDINGS = sa.Table(
     sa.Column("value", sa.Text),  # a decimal, as it was measured
 )
 
-BASELINES = sa.Table(
-    "baselines",
+MEASURED = sa.Table(
+    "measured",
     METADATA,
     _of_run(),
     sa.Column("position", sa.Integer, primary_key=True),
     sa.Column("check_name", sa.String(64), nullable=False),
     sa.Column("assertion", sa.Text, nullable=False),
     sa.Column("at", sa.Float, nullable=False),
-    sa.Column("value", sa.Text, nullable=False),
-    sa.Index("baselines_by_assertion", "check_name", "assertion", "at"),
+    sa.Column("baseline", sa.Boolean, nullable=False),  # whether later runs may be compared with it
+    sa.Column("measured", sa.LargeBinary, nullable=False),  # JSON, packed: a schema has many lines
+    sa.Index("measured_by_assertion", "check_name", "assertion", "at"),
+)
+
+ACCEPTED = sa.Table(
+    "accepted",
+    METADATA,
+    sa.Column("id", _NUMBER, primary_key=True),
+    sa.Column("check_name", sa.String(64), nullable=False),
+    sa.Column("assertion", sa.Text, nullable=False),
+    sa.Column("at", sa.Float, nullable=False),
+    sa.Column("actor", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("run_id", sa.String(64), nullable=False),  # may be forgotten before this is
+    sa.Column("measured", sa.LargeBinary, nullable=False),
+    sa.Index("accepted_by_assertion", "check_name", "assertion", "at"),
 )
 
 CONSIDERED = sa.Table(

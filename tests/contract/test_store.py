@@ -4,14 +4,27 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
-from decimal import Decimal
 
 import pytest
-from store_places import AT, Place, entry, report
+from store_places import AT, Place, check, compared, entry, measuring, report
 
-from restorecheck.errors import RestorecheckError
-from restorecheck.model import Entry, Finding, Miss, Outcome, Pause, Replica, RunState, Trigger, Verdict
-from restorecheck.store import Baseline, Draft, Store
+from restorecheck.errors import RestorecheckError, StoreError
+from restorecheck.model import (
+    Against,
+    Entry,
+    Failure,
+    Finding,
+    Measure,
+    Measured,
+    Miss,
+    Outcome,
+    Pause,
+    Replica,
+    RunState,
+    Trigger,
+    Verdict,
+)
+from restorecheck.store import Acceptance, Draft, Store
 
 pytest_plugins = ("store_fixtures",)
 
@@ -38,7 +51,7 @@ def test_saving_a_run_again_replaces_all_of_it_and_tells_once(place: Place, stor
     assert store.proofs.runs() == [again]
     assert place.sql("SELECT name FROM findings") == [("orders",)]
     assert place.sql("SELECT name FROM phases") == []
-    assert place.sql("SELECT assertion FROM baselines") == []
+    assert place.sql("SELECT assertion FROM measured") == []
     (event,) = store.outbox.pending()
     assert event.payload["verdict"] == "broken"  # nobody saw the first one: it must not say passed
 
@@ -130,23 +143,90 @@ def test_what_one_keeps_another_reads(place: Place, store: Store) -> None:
 # --- baselines --------------------------------------------------------------------------------------------------------
 
 
+PREVIOUS = Against("previous")
+
+
 def test_only_what_held_in_a_passed_run_is_a_baseline(store: Store) -> None:
-    store.proofs.save(report(value="1000000000000000000000000.10"))
-    store.proofs.save(report(hours=1, value="3"))
-    store.proofs.save(report(hours=2, value=None))
-    store.proofs.save(report(hours=3, verdict=Verdict.BROKEN, value="4"))
-    store.proofs.save(report(hours=4, value="NaN"))
-    store.proofs.save(report(hours=5, value="much"))
-    store.proofs.save(report("users-db", value="9"))
-    first, second = report(), report(hours=1)
-    of = store.baselines.of
-    assert of("orders-db", "orders", 10) == [
-        Baseline(second.run_id, second.started, Decimal(3)),
-        Baseline(first.run_id, first.started, Decimal("1000000000000000000000000.10")),
-    ]
-    assert [b.run_id for b in of("orders-db", "orders", 1)] == [second.run_id]
-    assert [b.run_id for b in of("orders-db", "orders", 10, since=second.started)] == [second.run_id]
-    assert of("orders-db", "users", 10) == []  # it only warned
+    def previous(name: str = "orders") -> str | None:
+        known = store.baselines.known(check(compared(name, PREVIOUS)), LATER)
+        assert len(known) <= 1
+        return known[0].measured.value if known and known[0].measured else None
+
+    store.proofs.save(measuring("1000000000000000000000000.10"))
+    assert previous() == "1000000000000000000000000.10"
+    store.proofs.save(measuring("3", 1))
+    store.proofs.save(measuring(None, 2))
+    store.proofs.save(measuring("4", 3, Verdict.BROKEN))
+    store.proofs.save(measuring("5", 4, Verdict.UNPROVEN))
+    store.proofs.save(measuring("9", 5, check="users-db"))
+    assert previous() == "3"
+    assert previous("users") is None  # it only warned
+
+
+def test_a_run_that_only_learned_is_the_first_baseline(store: Store) -> None:
+    learned = measuring("7", 0, Verdict.UNPROVEN)
+    finding = replace(learned.findings[0], outcome=Outcome.LEARNING)
+    failure = Failure("learning", "judge", "nothing to compare with", "wait")
+    store.proofs.save(replace(learned, findings=(finding,), failure=failure))
+    [known] = store.baselines.known(check(compared("orders", PREVIOUS)), LATER)
+    assert known.measured == Measured("orders", "7")
+
+
+def test_a_median_and_a_maximum_are_of_the_runs_that_they_name(store: Store) -> None:
+    for hours, value in enumerate(("1000", "10", "20", "30")):
+        store.proofs.save(measuring(value, hours))
+    median, most = Against("median", runs=3), Against("max", span=timedelta(hours=22))
+    for against, runs, value in ((median, 3, "20"), (most, 2, "30")):
+        [known] = store.baselines.known(check(compared("orders", against)), LATER)
+        assert (known.runs, known.measured and known.measured.value) == (runs, value)
+
+
+def test_an_acceptance_moves_the_baseline_is_told_and_is_never_changed(store: Store) -> None:
+    store.proofs.save(measuring("1000"))
+    broken = measuring("10", 1, Verdict.BROKEN)
+    store.proofs.save(broken)
+    assert store.baselines.newest("orders-db", "orders") == broken.run_id
+    measured = store.baselines.measured(broken.run_id)["orders"]
+    at = AT + timedelta(hours=2)
+    one = Acceptance("orders-db", "orders", at, "ann@desk", "the archive was moved", broken.run_id, measured)
+    store.baselines.accept([one])
+    [known] = store.baselines.known(check(compared("orders", PREVIOUS)), LATER)
+    assert (known.at, known.measured) == (at, Measured("orders", "10"))
+    store.proofs.save(measuring("11", 3))
+    [known] = store.baselines.known(check(compared("orders", PREVIOUS)), LATER)
+    assert known.measured == Measured("orders", "11")
+    accepted = check(compared("orders", Against("accepted")))
+    assert store.baselines.known(accepted, LATER)[0].measured == Measured("orders", "10")
+    assert store.baselines.acceptances("orders-db") == [one]
+    assert store.baselines.acceptances("orders-db", "users") == []
+    told = [e.payload for e in store.outbox.pending() if e.topic == "baseline-accepted"]
+    assert [(p["actor"], p["reason"], p["run"]) for p in told] == [("ann@desk", one.reason, broken.run_id)]
+
+
+def test_what_was_measured_goes_with_its_run_and_an_acceptance_stays(store: Store, place: Place) -> None:
+    old = measuring("10")
+    store.proofs.save(old)
+    measured = store.baselines.measured(old.run_id)["orders"]
+    store.baselines.accept([Acceptance("orders-db", "orders", AT, "ann", "first", old.run_id, measured)])
+    store.proofs.save(measuring("11", 1))
+    store.prune(LATER)
+    assert store.baselines.measured(old.run_id) == {}
+    assert [a.run_id for a in store.baselines.acceptances("orders-db")] == [old.run_id]
+
+
+def test_a_schema_of_many_lines_comes_back_whole_also_with_half_characters(store: Store) -> None:
+    lines = tuple(f"table public.t{n} \udcff" for n in range(5000))
+    wide = replace(report(), measured=(Measured("orders", lines=lines, measures=(Measure("public.t", 5, "ab"),)),))
+    store.proofs.save(wide)
+    assert store.baselines.measured(wide.run_id)["orders"] == wide.measured[0]
+    assert store.proofs.run(wide.run_id) == replace(wide, measured=())  # the proof itself stays small
+
+
+def test_a_damaged_baseline_has_a_name(store: Store, place: Place) -> None:
+    store.proofs.save(measuring("1"))
+    place.sql("UPDATE measured SET measured = " + ("x'00'" if place.sqlite else "'\\x00'::bytea"))
+    with pytest.raises(StoreError, match="damaged"):
+        store.baselines.known(check(compared("orders", PREVIOUS)), LATER)
 
 
 # --- ledger -----------------------------------------------------------------------------------------------------------
@@ -391,9 +471,9 @@ def test_an_event_is_pending_until_it_is_delivered(store: Store) -> None:
 def test_old_runs_are_forgotten_but_never_the_newest_or_the_newest_that_passed(place: Place, store: Store) -> None:
     verdicts = [Verdict.PASSED, Verdict.PASSED, Verdict.BROKEN, Verdict.UNPROVEN]
     for hours, verdict in enumerate(verdicts):
-        store.proofs.save(report(hours=hours, verdict=verdict))
-    store.proofs.save(report("users-db", hours=1))
-    store.proofs.save(report("users-db", hours=30))
+        store.proofs.save(measuring("2", hours, verdict))
+    store.proofs.save(measuring("2", 1, check="users-db"))
+    store.proofs.save(measuring("2", 30, check="users-db"))
     store.ledger.add(entry("waits-db"))
     store.ledger.schedule("a", LATER, [], [Miss("a", AT, "down"), Miss("a", LATER, "down")])
     first = store.outbox.pending()[0]
@@ -404,9 +484,8 @@ def test_old_runs_are_forgotten_but_never_the_newest_or_the_newest_that_passed(p
     left = {r.run_id for r in store.proofs.runs()}
     kept = {report(hours=1).run_id, report(hours=3).run_id, report("users-db", hours=30).run_id}
     assert left == kept
-    for table in ("phases", "findings"):
+    for table in ("phases", "findings", "measured"):
         assert {r[0] for r in place.sql(f"SELECT run_id FROM {table}")} == kept
-    assert {r[0] for r in place.sql("SELECT run_id FROM baselines")} == kept - {report(hours=3).run_id}
     assert store.ledger.missed() == [Miss("a", LATER, "down")]
     assert store.ledger.waiting() == [entry("waits-db")]
     assert first.id not in {e.id for e in store.outbox.pending()}

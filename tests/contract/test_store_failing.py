@@ -9,14 +9,17 @@ from dataclasses import replace
 import pytest
 import sqlalchemy as sa
 from postgres_server import PASSWORD, Server, embedded, server
-from store_places import AT, Place, entry, postgres_place, report
+from store_places import AT, Place, check, compared, entry, postgres_place, report
 
 from restorecheck.errors import RestorecheckError, StoreError
-from restorecheck.store import Store, database
+from restorecheck.model import Against, Measured
+from restorecheck.store import Acceptance, Store, database
 from restorecheck.store.database import Database
 from restorecheck.store.schema import bring_up_to_date
 
 pytest_plugins = ("store_fixtures",)
+
+ASKED = check(compared("y", Against("previous")))
 
 EVERY_CALL: list[Callable[[Store], object]] = [
     lambda s: s.proofs.save(report()),
@@ -48,7 +51,11 @@ EVERY_CALL: list[Callable[[Store], object]] = [
     lambda s: s.outbox.pending(),
     lambda s: s.outbox.delivered(1),
     lambda s: s.outbox.failed(1, "", AT),
-    lambda s: s.baselines.of("x", "y", 1),
+    lambda s: s.baselines.known(ASKED, AT),
+    lambda s: s.baselines.accept([Acceptance("x", "y", AT, "me", "why", "z", Measured("y", "1"))]),
+    lambda s: s.baselines.newest("x", "y"),
+    lambda s: s.baselines.measured("x"),
+    lambda s: s.baselines.acceptances("x"),
     lambda s: s.pauses.pause("x", AT),
     lambda s: s.pauses.resume("x"),
     lambda s: s.pauses.all(),

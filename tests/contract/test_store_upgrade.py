@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -12,10 +13,10 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from store_places import Place, entry, report
+from store_places import AT, Place, check, compared, entry, report
 
 from restorecheck.errors import RestorecheckError
-from restorecheck.model import Outcome, RunState, Verdict
+from restorecheck.model import Against, Measured, Outcome, RunState, Verdict
 from restorecheck.store.schema import HEAD, REVISIONS, SCRIPTS
 from restorecheck.store.tables import METADATA
 
@@ -103,6 +104,27 @@ def test_the_tables_are_what_the_migrations_make(place: Place) -> None:
         (index,) = [i for i in connection.dialect.get_indexes(connection, "runs") if i["name"] == "runs_one_running"]
         assert index["unique"]
         assert "running" in " ".join(map(str, index["dialect_options"].values()))
+
+
+def test_the_baselines_of_the_second_release_are_carried_over(place: Place) -> None:
+    store = place.open()
+    store.proofs.save(report())
+    run_id, at = report().run_id, report().started.timestamp()
+    place.sql(  # as the second release had it
+        "DROP TABLE measured",
+        "DROP TABLE accepted",
+        "CREATE TABLE baselines (run_id VARCHAR(64) NOT NULL REFERENCES runs (run_id) ON DELETE CASCADE, position"
+        " INTEGER NOT NULL, check_name VARCHAR(64) NOT NULL, assertion TEXT NOT NULL, at FLOAT NOT NULL,"
+        " value TEXT NOT NULL,"
+        " PRIMARY KEY (run_id, position))",
+        "CREATE INDEX baselines_by_assertion ON baselines (check_name, assertion, at)",
+        f"INSERT INTO baselines VALUES ('{run_id}', 0, 'orders-db', 'orders', {at}, '1943200.50')",
+        "UPDATE alembic_version SET version_num = '0002'",
+    )
+    again = place.open()
+    assert again.baselines.measured(run_id) == {"orders": Measured("orders", "1943200.50")}
+    [known] = again.baselines.known(check(compared("orders", Against("previous"))), AT + timedelta(days=1))
+    assert known.measured == Measured("orders", "1943200.50")
 
 
 def test_a_missing_column_would_be_noticed(place: Place) -> None:
