@@ -10,8 +10,20 @@ from pathlib import Path
 from typing import Any, Literal
 
 from restorecheck.config.resolved import Config, Prices, Programs, ScratchAccount, Service, SourceAccount, State
+from restorecheck.errors import Problem
 
-__all__ = ["Config", "Prices", "Programs", "ScratchAccount", "Service", "SourceAccount", "State", "json_schema", "load"]
+__all__ = [
+    "Config",
+    "Prices",
+    "Programs",
+    "ScratchAccount",
+    "Service",
+    "SourceAccount",
+    "State",
+    "json_schema",
+    "load",
+    "review",
+]
 
 
 def load(path: Path) -> Config:
@@ -19,6 +31,13 @@ def load(path: Path) -> Config:
     from restorecheck.config import loading  # noqa: PLC0415 - see above
 
     return loading.load(path)
+
+
+def review(path: Path) -> tuple[Config, list[Problem]]:
+    """Return the configuration, and remarks on what is allowed and yet proves little. Raises as `load`."""
+    from restorecheck.config import loading  # noqa: PLC0415 - see above
+
+    return loading.review(path)
 
 
 def json_schema(which: Literal["config", "check"]) -> dict[str, Any]:

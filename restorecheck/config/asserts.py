@@ -9,14 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 
-from restorecheck.config import expectation, keys, question
-from restorecheck.config.check_shape import Assert, CheckFile
+from restorecheck.config import expectation, keys, probes, question, references
+from restorecheck.config.assert_shape import SUBJECTS, Assert, Expect
+from restorecheck.config.check_shape import CheckFile
 from restorecheck.config.document import Document
 from restorecheck.config.source_shape import Source
 from restorecheck.config.table import Path
 from restorecheck.config.values import shown, spoken
 from restorecheck.config.world import World
-from restorecheck.model import OBJECTIVES, OBSERVATIONS, Assertion, FileView, Limits
+from restorecheck.model import OBJECTIVES, OBSERVATIONS, Assertion, Expectation, FileView, Limits
 
 _TIMEOUT = timedelta(minutes=5)
 OBJECTS = "objects"
@@ -28,43 +29,93 @@ def resolve(document: Document[CheckFile], world: World, limits: Limits | None) 
     found = []
     names: dict[str, int] = {}
     source = document.tree.source or Source()
-    dialect = _dialect(source)
     for index, said in enumerate(document.tree.asserts or []):
         at: Path = ("assert", index)
         _named(document, index, said, names)
         _of_source(document, at, said, source)
-        why = question.why_not(said.sql, dialect) if said.sql else None
-        why = why or _not_there(document, at, said, source)
-        if why:
-            document.wrong((*at, "sql"), why)
-        sound = said.expect is not None and not document.unclear(*at, "expect")
-        for key, message in (
-            expectation.problems(said.expect, None if why else said.sql, dialect) if said.expect and sound else ()
-        ):
-            document.wrong((*at, "expect", key) if key else (*at, "expect"), message)
-            sound = False
-        timeout = said.timeout or world.defaults.timeout or _TIMEOUT
+        _subject(document, at, said)
+        probes.judge(document, at, said, source)
+        expect = _probed(document, at, said) if said.probe else _asked(document, at, said, source)
+        timeout = said.timeout or _timeout(world, limits, said)
         if limits and timeout > limits.examine:
             document.wrong(
                 (*at, "timeout"),
                 f"is {spoken(timeout)}, longer than the {spoken(limits.examine)} that limits.examine allows "
                 "all assertions together; shorten it, or raise that limit",
             )
-        if said.name and said.sql and said.expect and sound:
+        if said.name and expect:
             found.append(
                 Assertion(
                     name=said.name,
-                    sql=said.sql.strip(),
-                    expect=expectation.of(said.expect),
+                    sql=(said.sql or "").strip(),
+                    expect=expect,
                     severity=said.severity or "fail",
                     timeout=timeout,
                     database=said.database,
                     description=said.description or "",
                     runbook=said.runbook or "",
                     files=tuple(_views(said)),
+                    probe=probes.of(said, said.probe) if said.probe else None,
                 )
             )
     return tuple(found)
+
+
+def _subject(document: Document[CheckFile], at: Path, said: Assert) -> None:
+    there = [subject for subject in SUBJECTS if getattr(said, subject) is not None or document.unclear(*at, subject)]
+    if len(there) > 1:
+        document.wrong((*at, "probe"), "stands beside sql; write one of them, and a second [[assert]] for the other")
+    elif not there:
+        document.wrong(
+            (*at, "sql"),
+            'is missing; write for example sql = "select count(*) from orders", '
+            'or a look that is built in: probe = "readable"',
+        )
+
+
+def _timeout(world: World, limits: Limits | None, said: Assert) -> timedelta:
+    """Return how long an assertion may take that does not say it: a probe reads all there is, and takes its time."""
+    if said.probe and limits:
+        return limits.examine
+    return world.defaults.timeout or _TIMEOUT
+
+
+def _asked(document: Document[CheckFile], at: Path, said: Assert, source: Source) -> Expectation | None:
+    """Return what a query must answer, or None after complaining."""
+    dialect = _dialect(source)
+    why = question.why_not(said.sql, dialect) if said.sql else None
+    why = why or _not_there(document, at, said, source)
+    if why:
+        document.wrong((*at, "sql"), why)
+    if said.expect is None or document.unclear(*at, "expect"):
+        return None
+    wrong = list(expectation.problems(said.expect, None if why else said.sql, dialect))
+    if source.type == "s3-objects":
+        wrong += [
+            (key, "compares with the rows of a database, and objects have none; write another expectation")
+            for key in ("same_as", "exist_in", "covers")
+            if getattr(said.expect, key) is not None
+        ]
+    return _sound(document, at, said.expect, wrong)
+
+
+def _probed(document: Document[CheckFile], at: Path, said: Assert) -> Expectation | None:
+    """Return what a probe must find, or None after complaining."""
+    if document.unclear(*at, "expect") or said.probe is None:
+        return None
+    if said.expect is None:
+        why = probes.missing(said.probe)
+        if why:
+            document.wrong((*at, "expect"), why)
+        return None if why else probes.NO_VIOLATION
+    return _sound(document, at, said.expect, list(probes.problems(said.expect, said.probe)))
+
+
+def _sound(document: Document[CheckFile], at: Path, expect: Expect, wrong: list[tuple[str, str]]) -> Expectation | None:
+    wrong += references.unknown(document, expect)
+    for key, message in wrong:
+        document.wrong((*at, "expect", key) if key else (*at, "expect"), message)
+    return None if wrong else expectation.of(expect)
 
 
 def _dialect(source: Source) -> question.Dialect:

@@ -1,35 +1,34 @@
 """The shape of checks/*.toml: which tables and keys there are, their types, and what each one means.
 
-As in `shape`, no key is required here, and what needs more than one key to judge is judged elsewhere.
+As in `shape`, no key is required here, and what needs more than one key to judge is judged elsewhere. The shape of an
+assertion is in `assert_shape`, that of a source in `source_shape`.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
-from pydantic import AfterValidator, Field, WithJsonSchema
+from pydantic import AfterValidator, Field
 
 from restorecheck.config import names
+from restorecheck.config.assert_shape import Assert
 from restorecheck.config.fields import (
-    Also,
-    Bound,
+    Bucket,
     ClusterParameterGroup,
-    ColumnType,
-    Database,
     Delay,
     Duration,
-    Exact,
     InstanceClass,
     KeyPattern,
     Moment,
     OptionGroup,
-    OrPattern,
     ParameterGroup,
+    Prefix,
+    ReferenceName,
+    Region,
     Serverless,
+    SetName,
     Text,
     Url,
-    ViewName,
-    only_true,
     pattern,
 )
 from restorecheck.config.shape import Limits
@@ -93,78 +92,43 @@ class Scratch(Shape):
     limits: Limits | None = Field(default=None, description="Limits of this check.")
 
 
-class Expect(Shape):
-    """What must hold of the answer: bounds, or one of `equals`, `set` and `no_rows`."""
+class Reference(Shape):
+    """Where answers lie that were recorded when backups were made."""
 
-    at_least: Bound | None = Field(default=None, description="The answer is this or more.", examples=[1_000_000])
-    at_most: Bound | None = Field(default=None, description="The answer is this or less.", examples=["15m"])
-    between: Annotated[list[Bound], Also(minItems=2, maxItems=2)] | None = Field(
-        default=None, description="The answer is the first, the second, or in between.", examples=[[0, 100]]
+    required = ("bucket", "object")
+
+    bucket: Bucket | None = Field(
+        default=None, description="Name of the versioned bucket with the manifests.", examples=["shop-references"]
     )
-    before: Literal["backup", "now"] | None = Field(
-        default=None, description="Bounds are ages, measured back from this instant.", examples=["backup"]
-    )
-    equals: Exact | None = Field(default=None, description="The answer is exactly this.", examples=["EUR"])
-    members: Annotated[list[Exact], Also(minItems=1, uniqueItems=True)] | None = Field(
+    object: KeyPattern | None = Field(
         default=None,
-        alias="set",
-        description="The rows are exactly these values, in any order.",
-        examples=[["CZ", "DE", "SK"]],
+        description="Pattern of the keys of all manifests: * stops at /, ** does not.",
+        examples=["orders/*.json"],
     )
-    no_rows: Annotated[bool, AfterValidator(only_true), WithJsonSchema({"const": True})] | None = Field(
-        default=None, description="No row comes back.", examples=[True]
+    account: Text | None = Field(default=None, description="Name of the source account.", examples=["production"])
+    region: Region | None = Field(default=None, description="Region of the bucket.", examples=["eu-central-1"])
+    within: Duration | None = Field(
+        default=None, description="How far from the recovery point a manifest may be.", examples=["24h"]
     )
 
 
-class Files(Shape):
-    """Restored objects that a query sees as one table."""
+class Objects(Shape):
+    """Objects of a versioned bucket that rows of the database name."""
 
-    required = ("path",)
+    required = ("bucket",)
 
-    path: KeyPattern | None = Field(
+    bucket: Bucket | None = Field(
+        default=None, description="Name of the versioned bucket with the objects.", examples=["shop-documents"]
+    )
+    prefix: Prefix | None = Field(
         default=None,
-        description="Pattern of keys below the source's prefix: * stops at /, ** does not.",
-        examples=["exports/orders/*.parquet"],
+        description="Only objects whose keys begin with this; rows do not name it.",
+        examples=["documents/"],
     )
-    columns: Annotated[dict[Text, ColumnType], Also(minProperties=1)] | None = Field(
-        default=None,
-        description="Name and DuckDB type of each column of a CSV file, in order.",
-        examples=[{"day": "DATE", "rate": "DOUBLE"}],
-    )
-    empty: bool | None = Field(default=None, description="That no row is in it, or no file, is fine.", examples=[True])
-
-
-class Assert(Shape):
-    """One read query with what must hold of its answer."""
-
-    required = ("name", "sql", "expect")
-
-    name: Annotated[str, AfterValidator(names.assertion_name), pattern(names.ASSERTION)] | None = Field(
-        default=None, description="Name in findings and metrics.", examples=["orders-present"]
-    )
-    sql: Text | None = Field(default=None, description="One read query.", examples=["select count(*) from orders"])
-    expect: Annotated[Expect, Also(minProperties=1)] | None = Field(
-        default=None, description="What must hold of the answer.", examples=[{"at_least": 1_000_000}]
-    )
-    severity: Literal["fail", "warn"] | None = Field(
-        default=None, description="What a failure counts as.", examples=["warn"]
-    )
-    timeout: Duration | None = Field(default=None, description="How long the query may take.", examples=["5m"])
-    database: Database | None = Field(
-        default=None,
-        description="Another database of the same instance, cluster or server.",
-        examples=["billing"],
-    )
-    files: Annotated[dict[ViewName, Annotated[Files, OrPattern()]], Also(minProperties=1)] | None = Field(
-        default=None,
-        description="Restored objects as tables of the query, by the name that it knows them by.",
-        examples=[{"orders": "exports/orders/*.parquet"}],
-    )
-    description: str | None = Field(
-        default=None, description="What this asks, for people.", examples=["Nothing was lost"]
-    )
-    runbook: Url | None = Field(
-        default=None, description="Where to read on.", examples=["https://wiki.example.org/orders"]
+    account: Text | None = Field(default=None, description="Name of the source account.", examples=["production"])
+    region: Region | None = Field(default=None, description="Region of the bucket.", examples=["eu-central-1"])
+    delay: Delay | None = Field(
+        default=None, description="Objects that came so much later than the backup count, too.", examples=["10m"]
     )
 
 
@@ -176,6 +140,12 @@ class CheckFile(Shape):
     check: CheckHead | None = Field(default=None, description="The check itself.")
     source: Source | None = Field(default=None, description="Where the backups are.")
     scratch: Scratch | None = Field(default=None, description="Where to restore, if not as the defaults say.")
+    reference: dict[ReferenceName, Reference] | None = Field(
+        default=None, description="Where answers lie that were recorded when backups were made, by a name of yours."
+    )
+    objects: dict[SetName, Objects] | None = Field(
+        default=None, description="Objects that rows of the database name, by a name of yours."
+    )
     asserts: list[Assert] | None = Field(
         default=None, alias="assert", description="What must hold, one table per question."
     )

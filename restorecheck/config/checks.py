@@ -6,7 +6,7 @@ because the alternative is to learn it from a restore that took hours.
 
 from __future__ import annotations
 
-from restorecheck.config import accounts, asserts, placements, sources, when
+from restorecheck.config import accounts, asserts, placements, references, sources, when
 from restorecheck.config.check_shape import CheckFile, CheckHead, Scratch
 from restorecheck.config.document import Document
 from restorecheck.config.resolved import ScratchAccount
@@ -24,6 +24,7 @@ def resolve(document: Document[CheckFile], world: World) -> Check | None:
     assertions = asserts.resolve(document, world, limits)
     rpo = one(document, world, ("check", "rpo"), head.rpo, world.defaults.rpo)
     rto = one(document, world, ("check", "rto"), head.rto, world.defaults.rto)
+    recorded, named = references.references(document, world), references.objects(document, world)
     times = when.times(document, world.config, rpo)
     if not (document.raw.get("assert") or head.restores or document.unclear("assert")):
         document.wrong(
@@ -49,6 +50,8 @@ def resolve(document: Document[CheckFile], world: World) -> Check | None:
         restores=bool(head.restores),
         description=head.description or "",
         runbook=head.runbook or world.defaults.runbook or "",
+        references=recorded,
+        objects=named,
     )
 
 

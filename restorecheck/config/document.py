@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import re
 import tomllib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path as File
@@ -25,7 +26,7 @@ S = TypeVar("S", bound=Shape)
 
 @dataclass(slots=True)
 class Document(Generic[S]):
-    """A file as far as it could be understood, and what is wrong with it."""
+    """A file as far as it could be understood, what is wrong with it, and what is remarked on it."""
 
     shown: str  # the file's name as the operator would type it
     tree: S
@@ -33,6 +34,7 @@ class Document(Generic[S]):
     raw: dict[str, Any] = field(default_factory=dict)
     broken: set[Path] = field(default_factory=set)
     complaints: list[tuple[Path | int, str]] = field(default_factory=list)
+    notes: list[tuple[Path, str]] = field(default_factory=list)
 
     def wrong(self, path: Path, message: str) -> None:
         """Complain about one place."""
@@ -45,14 +47,21 @@ class Document(Generic[S]):
 
     def problems(self) -> list[Problem]:
         """Return all complaints, by line."""
-        if not self.complaints:
+        return self._placed(self.complaints)
+
+    def remarks(self) -> list[Problem]:
+        """Return all notes, by line."""
+        return self._placed(self.notes)
+
+    def _placed(self, said: Sequence[tuple[Path | int, str]]) -> list[Problem]:
+        if not said:
             return []
         lines = positions.lines(self.text)
         return sorted(
             Problem(self.shown, where, "", message)
             if isinstance(where, int)
             else Problem(self.shown, positions.line_of(lines, where), wording.key(where, self.raw), message)
-            for where, message in self.complaints
+            for where, message in said
         )
 
 

@@ -10,8 +10,8 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from restorecheck.config import question
-from restorecheck.config.check_shape import Expect
+from restorecheck.config import question, ratios
+from restorecheck.config.assert_shape import Expect
 from restorecheck.config.values import shown, spoken
 from restorecheck.model import Cell, Expectation
 
@@ -20,7 +20,12 @@ _FAMILIES = {
     "equals": ("equals",),
     "set": ("members",),
     "no_rows": ("no_rows",),
+    "same_as": ("same_as",),
+    "exist_in": ("exist_in",),
+    "covers": ("covers",),
 }
+"""What can be asked → the keys below `expect` that ask it, as fields."""
+
 _WORDS = {
     "number": "number",
     "duration": "duration",
@@ -31,17 +36,33 @@ _WORDS = {
 }
 
 
+def families(expect: Expect) -> list[str]:
+    """Return what an expectation asks for: one thing, if it is right."""
+    return [family for family, keys in _FAMILIES.items() if any(getattr(expect, key) is not None for key in keys)]
+
+
 def problems(expect: Expect, sql: str | None, dialect: question.Dialect = "postgres") -> Iterator[tuple[str, str]]:
     """Yield what is wrong with an expectation, each as the key below `expect` (or "") and a sentence."""
-    said = [family for family, keys in _FAMILIES.items() if any(getattr(expect, key) is not None for key in keys)]
+    said = families(expect)
     if len(said) != 1:
-        yield "", _count(said)
+        yield "", count(said)
     if "bounds" in said:
         yield from _bounds(expect, sql, dialect)
-    elif expect.before:
-        yield "before", 'has nothing to measure; it belongs to bounds that are durations, for example at_most = "15m"'
+    else:
+        yield from unmeasured(expect)
     if expect.members is not None:
         yield from _members(expect.members)
+    for key in (key for key in ("exist_in", "covers") if key in said):
+        if sql and (columns := question.columns(sql, dialect)) not in (None, 1):
+            yield key, f"compares one column of keys, and the query answers with {columns}; select the key alone"
+
+
+def unmeasured(expect: Expect) -> Iterator[tuple[str, str]]:
+    """Yield what is said of bounds where there is none."""
+    if expect.before:
+        yield "before", 'has nothing to measure; it belongs to bounds that are durations, for example at_most = "15m"'
+    if expect.of:
+        yield "of", "has nothing to measure; it belongs to bounds that are ratios, for example at_least = 0.98"
 
 
 def of(expect: Expect) -> Expectation:
@@ -54,33 +75,54 @@ def of(expect: Expect) -> Expectation:
         members=None if expect.members is None else tuple(expect.members),
         no_rows=bool(expect.no_rows),
         before=expect.before,
+        of=expect.of,
+        same_as=expect.same_as,
+        exist_in=expect.exist_in or "",
+        covers=expect.covers or "",
     )
 
 
-def _count(said: list[str]) -> str:
+def count(said: list[str]) -> str:
+    """Return what is wrong with asking for nothing, or for several things."""
     if said:
         return (
             f"asks for several things ({' and '.join(said)}); write one of them, and a second [[assert]] for the other"
         )
-    return "asks for nothing; write one of at_least, at_most, between, equals, set and no_rows"
+    return (
+        "asks for nothing; write one of at_least, at_most, between, equals, set, no_rows, same_as, exist_in and covers"
+    )
 
 
 def _bounds(expect: Expect, sql: str | None, dialect: question.Dialect) -> Iterator[tuple[str, str]]:
-    pair, single = expect.between, [bound for bound in (expect.at_least, expect.at_most) if bound]
-    key = "between" if pair is not None else "at_least" if expect.at_least else "at_most"
-    if pair is not None and single:
-        yield "between", "already says both ends; leave at_least and at_most out"
+    if why := why_no_bounds(expect):
+        yield why
         return
-    if pair is not None and len(pair) != 2:
-        yield "between", "needs two values; write the lowest and the highest, for example [0, 100]"
-        return
-    bounds = pair or single
-    if len(bounds) == 2 and (why := _why_not_pair(*bounds)):
-        yield key, why
+    key, bounds = bounds_of(expect)
+    if expect.of:
+        yield from ratios.problems(expect, bounds, key, sql, dialect)
         return
     yield from _ages(expect, bounds, key, sql, dialect)
     if sql and question.counts(sql, dialect):
         yield from _counts(expect, bounds, key)
+
+
+def bounds_of(expect: Expect) -> tuple[str, list[Cell]]:
+    """Return the bounds, and the key at which to speak of them."""
+    if expect.between is not None:
+        return "between", list(expect.between)
+    single = [bound for bound in (expect.at_least, expect.at_most) if bound]
+    return "at_least" if expect.at_least else "at_most", single
+
+
+def why_no_bounds(expect: Expect) -> tuple[str, str] | None:
+    """Return why bounds do not fit together, as a key and a sentence, or None."""
+    key, bounds = bounds_of(expect)
+    if expect.between is not None and (expect.at_least or expect.at_most):
+        return "between", "already says both ends; leave at_least and at_most out"
+    if expect.between is not None and len(bounds) != 2:
+        return "between", "needs two values; write the lowest and the highest, for example [0, 100]"
+    why = _why_not_pair(*bounds) if len(bounds) == 2 else None
+    return (key, why) if why else None
 
 
 def _why_not_pair(low: Cell, high: Cell) -> str | None:

@@ -11,8 +11,9 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, PlainValidator, WithJsonSchema
 
-from restorecheck.config import addresses, keys, names, quantities, values
-from restorecheck.model import Cell, Portion
+from restorecheck.config import addresses, against, keys, names, quantities, values
+from restorecheck.model import Against, Cell, Portion
+from restorecheck.model.probes import PROBES
 
 
 def pattern(expression: str) -> WithJsonSchema:
@@ -119,6 +120,7 @@ ParameterGroup = Annotated[str, AfterValidator(names.parameter_group), pattern(n
 ClusterParameterGroup = Annotated[str, AfterValidator(names.cluster_parameter_group), pattern(names.GROUP)]
 OptionGroup = Annotated[str, AfterValidator(names.option_group), pattern(names.OPTION_GROUP)]
 Database = Annotated[str, AfterValidator(names.database), WithJsonSchema({"type": "string", "minLength": 1})]
+Login = Annotated[str, AfterValidator(names.login), WithJsonSchema({"type": "string", "minLength": 1})]
 Serverless = Annotated[
     tuple[float, float],
     PlainValidator(quantities.capacity),
@@ -159,3 +161,8 @@ Some = Annotated[
     WithJsonSchema({"anyOf": [_SOME, {"type": "string", "pattern": f"^all$|{quantities.SHARE}"}]}),
 ]
 Server = Annotated[str, AfterValidator(addresses.server), pattern(addresses.SERVER)]
+Ratio = Annotated[Against, PlainValidator(against.ratio), pattern(against.OF)]
+Likeness = Annotated[Against, PlainValidator(against.likeness), pattern(against.SAME_AS)]
+SetName = Annotated[str, AfterValidator(against.name), pattern(against.NAME)]
+ReferenceName = Annotated[str, AfterValidator(against.free_name), pattern(against.NAME)]
+ProbeName = Annotated[str, AfterValidator(names.probe), WithJsonSchema({"type": "string", "enum": sorted(PROBES)})]

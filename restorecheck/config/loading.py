@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from types import MappingProxyType
 
-from restorecheck.config import accounts, checks, service
+from restorecheck.config import accounts, checks, remarks, service
 from restorecheck.config.check_shape import CheckFile
 from restorecheck.config.document import Document, read
 from restorecheck.config.resolved import Config, Prices, Programs, State
@@ -16,7 +16,7 @@ from restorecheck.config.shape import ConfigFile
 from restorecheck.config.shape import Prices as PricesTable
 from restorecheck.config.shape import Programs as ProgramsTable
 from restorecheck.config.world import World
-from restorecheck.errors import ConfigError
+from restorecheck.errors import ConfigError, Problem
 from restorecheck.model import Check
 
 CURRENCY = "USD"
@@ -27,6 +27,16 @@ _HINT = "docs/configuration.md describes every key"
 
 def load(path: Path) -> Config:
     """Return the configuration. Raises ConfigError with all problems of all files; files are named as `path` is."""
+    return _load(path)[0]
+
+
+def review(path: Path) -> tuple[Config, list[Problem]]:
+    """Return the configuration, and what is remarked on checks that are right. Raises as `load`."""
+    config, files = _load(path)
+    return config, [remark for file in files for remark in file.remarks()]
+
+
+def _load(path: Path) -> tuple[Config, list[Document[CheckFile]]]:
     document = read(path, str(path), ConfigFile)
     sources, scratches = accounts.sources(document), accounts.scratches(document)
     accounts.apart(document)
@@ -44,12 +54,15 @@ def load(path: Path) -> Config:
     problems = document.problems() + [problem for file in files for problem in file.problems()]
     if problems:
         raise ConfigError(problems, _HINT)
-    return Config(
+    whole = [_whole(check) for check in resolved]
+    for file, check in zip(files, whole, strict=True):
+        file.notes = list(remarks.of(check, served.keep))
+    config = Config(
         path=path.absolute(),
         state=state,
         source_accounts=tuple(sources.values()),
         scratch_accounts=tuple(scratches.values()),
-        checks=tuple(sorted((_whole(check) for check in resolved), key=lambda check: check.name)),
+        checks=tuple(sorted(whole, key=lambda check: check.name)),
         endpoint_url=document.tree.endpoint_url,
         ca_bundle=ca_bundle,
         prices=_prices(document.tree.prices),
@@ -57,6 +70,7 @@ def load(path: Path) -> Config:
         programs=programs,
         own_workplace=workplace,
     )
+    return config, files
 
 
 def _ca_bundle(document: Document[ConfigFile], path: Path) -> Path | None:

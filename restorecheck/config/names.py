@@ -6,12 +6,14 @@ is right says nothing about whether the thing exists: that is what `restorecheck
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Callable
 from ipaddress import ip_address
 
 from restorecheck import schedule
 from restorecheck.config.values import shown
+from restorecheck.model.probes import PROBES
 
 ACCOUNT = r"^[0-9]{12}$"
 ACCOUNT_NAME = r"^[A-Za-z0-9_-]{1,64}$"
@@ -96,6 +98,15 @@ def assertion_name(text: str) -> str:
     return text
 
 
+def probe(text: str) -> str:
+    """Read the name of a probe."""
+    if text not in PROBES:
+        near = difflib.get_close_matches(text.lower(), PROBES, n=1, cutoff=0.6)
+        right = f"did you mean {near[0]}?" if near else f"the probes are {', '.join(sorted(PROBES))}"
+        raise ValueError(f"{shown(text)} is not a probe; {right}")
+    return text
+
+
 def _stored(what: str, example: str) -> Callable[[str], str]:
     """Return a reader of the identifiers that RDS stores in lower case."""
 
@@ -124,6 +135,14 @@ def database(text: str) -> str:
     if not text or len(text.encode()) > 63 or not text.isprintable():
         raise ValueError(f'{shown(text)} is not the name of a database; write 1 to 63 bytes, for example "orders"')
     return text
+
+
+def login(text: str) -> str:
+    """Read the name of a role or user of a database, of which the same holds."""
+    try:
+        return database(text)
+    except ValueError:
+        raise ValueError(f'{shown(text)} is not the name of a role; write 1 to 63 bytes, for example "app"') from None
 
 
 def key(text: str) -> str:

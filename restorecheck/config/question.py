@@ -107,6 +107,15 @@ def counts(sql: str, dialect: Dialect = "postgres") -> bool:
     return isinstance(_answer(sql, dialect), exp.Count)
 
 
+def columns(sql: str, dialect: Dialect = "postgres") -> int | None:
+    """Return how many columns a query answers with, or None if that cannot be seen (`select *`)."""
+    from sqlglot import exp  # noqa: PLC0415
+
+    tree = _parsed(sql, dialect)
+    answers = tree.selects if isinstance(tree, exp.Select) else []
+    return None if not answers or any(answer.is_star for answer in answers) else len(answers)
+
+
 def _answer(sql: str, dialect: Dialect) -> exp.Expr | None:
     """Return the expression that a query answers with, if there is one and we understand the query."""
     from sqlglot import exp  # noqa: PLC0415

@@ -61,7 +61,7 @@ class Defaults(Shape):
     jitter: Delay | None = Field(
         default=None, description="Begin up to this much later than the schedule says.", examples=["30m"]
     )
-    timeout: Duration | None = Field(default=None, description="How long one assertion may take.", examples=["5m"])
+    timeout: Duration | None = Field(default=None, description="How long one query may take.", examples=["5m"])
     runbook: Url | None = Field(
         default=None, description="Where to read on.", examples=["https://wiki.example.org/restore"]
     )

@@ -45,8 +45,8 @@ REQUIRED: Mapping[str, tuple[str, ...]] = {
 
 _SNAPSHOTS = ("pick", "within", "snapshots")
 OPTIONAL: Mapping[str, tuple[str, ...]] = {
-    "rds": _SNAPSHOTS,
-    "aurora": ("database", *_SNAPSHOTS, "copy"),
+    "rds": ("engine", *_SNAPSHOTS),
+    "aurora": ("database", "engine", *_SNAPSHOTS, "copy"),
     "s3-objects": (
         "prefix", "at", "mode", "sample", "read", "transfer", "at_once", "most_objects", "most_bytes",
     ),
@@ -149,7 +149,7 @@ class Source(Shape):
         examples=["file"],
     )
     engine: Literal["postgresql", "mysql"] | None = Field(
-        default=None, description="What wrote the dump; mysql stands for MariaDB, too.", examples=["postgresql"]
+        default=None, description="Which database it is; mysql stands for MariaDB, too.", examples=["postgresql"]
     )
     checksum: KeySuffix | None = Field(
         default=None,

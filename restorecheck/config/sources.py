@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from restorecheck.config.check_shape import CheckFile
-from restorecheck.config.complaints import once
+from restorecheck.config.complaints import not_scratch, once
 from restorecheck.config.document import Document
 from restorecheck.config.resolved import SourceAccount
 from restorecheck.config.source_shape import REQUIRED, Source, keys_of
@@ -47,7 +47,9 @@ def resolve(document: Document[CheckFile], world: World) -> AnySource | None:
     _lists(document, source)
     _objects(document, source)
     _dump(document, source)
-    _apart(document, world, source)
+    if source.bucket:
+        other = "restore into a bucket that holds no backup"
+        not_scratch(document, world, ("source", "bucket"), source.bucket, other)
     if not (account and region) or any(document.unclear("source", key) for key in REQUIRED.get(source.type or "", ())):
         return None
     return _made(source, account, region)
@@ -92,25 +94,13 @@ def _dump(document: Document[CheckFile], source: Source) -> None:
             ("source", "object"),
             'does not end with toc.dat, by which a directory is found; write for example "daily/*/toc.dat"',
         )
-    if source.engine == "mysql":
+    if source.engine == "mysql" and source.type == "s3-dump":
         for key in (key for key in ("jobs", "server") if getattr(source, key) is not None):
             document.wrong(("source", key), 'is of no use with engine = "mysql"; leave it out')
         if source.form == "directory":
             document.wrong(
                 ("source", "form"), 'is "directory", which only pg_dump writes; write form = "file" or "parts"'
             )
-
-
-def _apart(document: Document[CheckFile], world: World, source: Source) -> None:
-    """Complain about a source bucket that is a scratch bucket, in which runs delete."""
-    for scratch in world.scratches.values():
-        for place in scratch.placements:
-            if source.bucket and source.bucket == place.bucket:
-                document.wrong(
-                    ("source", "bucket"),
-                    f"{source.bucket} is the scratch bucket of {scratch.name}, in which runs delete what they made; "
-                    "restore into a bucket that holds no backup",
-                )
 
 
 # --- what comes out ---------------------------------------------------------------------------------------------
@@ -140,6 +130,7 @@ def _rds(source: Source, account: SourceAccount, region: str) -> RdsSource:
         within=source.within,
         snapshots=_snapshots(source),
         share_key=account.share_keys.get(region),
+        engine=source.engine or "postgresql",
     )
 
 
@@ -154,6 +145,7 @@ def _aurora(source: Source, account: SourceAccount, region: str) -> AuroraSource
         snapshots=_snapshots(source),
         share_key=account.share_keys.get(region),
         copies=bool(source.copies),
+        engine=source.engine or "postgresql",
     )
 
 

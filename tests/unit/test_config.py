@@ -60,6 +60,9 @@ STRUCTURAL = {
     "roles",
     "service",
     "service-types",
+    "baselines",
+    "probes",
+    "recorded",
     "source-keys",
     "source-values",
     "state-names-no-database",
@@ -102,7 +105,9 @@ def test_the_examples_load():
     assert [check.name for check in loaded.checks] == [
         "billing-db",
         "crm-dump",
+        "documents-db",
         "exports",
+        "ledger-db",
         "orders-db",
         "shop-cluster",
         "wiki-db",
@@ -178,7 +183,7 @@ def test_the_example_of_a_cluster():
     assert (place.instance_class, place.capacity) == ("db.serverless", (0.5, 4.0))
     assert (place.cluster_parameter_group, place.parameter_group) == ("restorecheck-aurora-postgresql16", None)
     assert (place.option_group, place.bucket, place.subnet_group) == (None, "", "restorecheck")
-    assert [assertion.database for assertion in check.assertions] == ["shop", "customers"]
+    assert [assertion.database for assertion in check.assertions] == ["shop", "customers", "shop", "customers"]
 
 
 def test_the_example_of_objects():
@@ -549,6 +554,23 @@ def test_whatever_stands_in_a_check_of_another_kind_is_accepted_or_complained_ab
             other.unlink()
     accepted, refused = tried(base / "checks" / f"{example}.toml")
     assert refused > 100
+    assert 10 < accepted < refused
+
+
+def test_whatever_stands_in_the_tables_of_comparisons_is_accepted_or_complained_about(base):
+    (base / "checks/orders-db.toml").write_text(
+        '[check]\nname = "orders-db"\nrpo = "25h"\nrto = "2h"\n'
+        '[source]\ntype = "rds"\naccount = "production"\nregion = "eu-central-1"\ninstance = "x"\ndatabase = "x"\n'
+        '[reference.replica]\nbucket = "shop-references"\nobject = "*.json"\naccount = "production"\nwithin = "2h"\n'
+        '[objects.files]\nbucket = "shop-files"\nprefix = "files/"\nregion = "eu-central-1"\ndelay = "0s"\n'
+        '[[assert]]\nname = "a"\nprobe = "roles"\nrole = "app"\nrequired = ["a.b", "b.*"]\nexpect = { at_most = 1 }\n'
+        '[[assert]]\nname = "b"\nprobe = "row_counts"\ntables = ["a.*"]\nexclude = ["a.b"]\n'
+        'expect = { between = [0.5, 2], of = "median(7)" }\n'
+        '[[assert]]\nname = "c"\nsql = "select a from b"\nexpect = { same_as = "replica" }\n'
+        '[[assert]]\nname = "d"\nsql = "select a from b"\nexpect = { exist_in = "files" }\n'
+    )
+    accepted, refused = tried(base / "checks/orders-db.toml")
+    assert refused > 400
     assert 10 < accepted < refused
 
 
