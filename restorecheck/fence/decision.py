@@ -54,6 +54,7 @@ class Permit:
     cluster: str = ""  # the cluster whose backups are tested
     bucket: str = ""  # the scratch account's bucket
     source_bucket: str = ""  # the bucket whose versions are tested
+    manifest: tuple[str, str] | None = None  # bucket and key of what a recorder may write; such a permit is for no run
 
     def arn(self, kind: ResourceKind, account: str, name: str) -> str:
         """Return the ARN that a resource of this name has or will have."""
@@ -100,9 +101,12 @@ def why_not_place(role: Role, account: str, region: object, permit: Permit) -> s
         return reason
     if region != permit.region:
         return f"the permit is for {permit.region}, the call is for {region}"
+    if (role is Role.RECORDER) != (permit.manifest is not None):
+        return f"the permit of a {'run' if role is Role.RECORDER else 'recorder'} does not count for the {role} role"
     side = {
         Role.SOURCE: (permit.source_account, permit.source_accounts),
         Role.SCRATCH: (permit.scratch_account, permit.scratch_accounts),
+        Role.RECORDER: (permit.source_account, permit.source_accounts),
     }.get(role)
     if side is None or account != side[0] or account not in side[1]:
         return f"the permit is not for account {account or '?'} as {role} account"

@@ -33,7 +33,7 @@ class Passages:
         self._endpoint_url, self._mode = endpoint_url, mode
         self._lock = threading.Lock()
         self._passages: dict[tuple[Role, Entrance, str], Passage] = {}
-        self._credentials: dict[tuple[Role, Entrance], botocore.credentials.RefreshableCredentials] = {}
+        self._credentials: dict[tuple[Role, Entrance], botocore.credentials.Credentials] = {}
         self._proven: set[tuple[Role, Entrance]] = set()
         self._partitions: dict[str, str] = {}
         self.planned: list[PlannedCall] = []
@@ -85,9 +85,7 @@ class Passages:
             traffic=self.traffic,
         )
 
-    def _credentials_for(
-        self, role: Role, entrance: Entrance, region: str
-    ) -> botocore.credentials.RefreshableCredentials:
+    def _credentials_for(self, role: Role, entrance: Entrance, region: str) -> botocore.credentials.Credentials:
         if (role, entrance) not in self._credentials:
             base = self._session()
             events = base.get_component("event_emitter")
@@ -99,6 +97,9 @@ class Passages:
                 raise of_no_answer(e, f"entering as {role}", entrance.account) from e
             if source is None:
                 raise SourceError("there are no AWS credentials in the environment", kind="credentials")
+            if role is Role.RECORDER and not entrance.role_arn:  # it is who it is; whose account that is, STS says
+                self._credentials[role, entrance] = source
+                return source
             extra = {"RoleSessionName": "restorecheck"}
             if entrance.external_id:
                 extra["ExternalId"] = entrance.external_id

@@ -35,6 +35,7 @@ from restorecheck.fence.decision import (
     why_not_place,
     why_not_share,
 )
+from restorecheck.fence.manifest_parameters import why_not_record
 from restorecheck.fence.object_parameters import ALLOWED as OBJECT_WRITES
 from restorecheck.fence.object_parameters import why_not_object
 from restorecheck.fence.parameters import SHARES, TARGETS, target_of, why_not_create, why_not_params
@@ -181,6 +182,11 @@ class Guard:
             return "no permit was given: this call may only read"
         if reason := why_not_place(self.role, self.account, region, permit):
             return reason
+        if self.role is Role.RECORDER:
+            return why_not_record(operation, params, permit)
+        return self._why_not_of_run(effect, operation, params, permit)
+
+    def _why_not_of_run(self, effect: Effect, operation: str, params: Mapping[str, Any], permit: Permit) -> str | None:
         if operation in OBJECT_WRITES and (reason := why_not_object(operation, params, permit)):
             return reason
         if effect is Effect.CREATE and operation in OBJECT_WRITES:

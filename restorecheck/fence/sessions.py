@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import botocore.exceptions
@@ -123,6 +124,20 @@ class Fence:
     def hand(self, role: Role, account: str, region: str, permit: Permit | None = None) -> Hand:
         """Enter an account. Without a permit the Hand only reads. Raises RefusedError, AwsError, SourceError."""
         return Hand(self._passage(role, account, region, permit), permit)
+
+    def recorder(
+        self, account: str, region: str, manifest: tuple[str, str], began: datetime, role_arn: str = ""
+    ) -> Hand:
+        """Enter a source account to write one manifest (bucket and key), as a role or as who this process is.
+
+        Raises RefusedError (the account is not a source account, or these credentials are not of it), AwsError,
+        SourceError.
+        """
+        if account not in self._entrances[Role.SOURCE]:
+            raise RefusedError(f"account {account} is not configured as a {Role.SOURCE} account")
+        permit = self.permit(source_account=account, scratch_account="", region=region, began=began, expires=began)
+        passage = self._passages.enter(Role.RECORDER, Entrance(account, role_arn), region)
+        return Hand(passage, replace(permit, manifest=manifest))
 
     def objects(self, role: Role, account: str, region: str, permit: Permit | None = None) -> Objects:
         """Enter an account for objects in bulk. Without a permit they are only read. Raises what `hand` raises."""

@@ -1,8 +1,8 @@
 """Every AWS operation that restorecheck may ever call, by the role that calls it. What is not here is refused.
 
 The guard enforces this table and the IAM policies are made from it, so a new call begins here. There is no call that
-turns deletion protection off, none that removes tags, none that writes to an instance, a cluster or a bucket of a
-source account, none that makes, changes or deletes a bucket.
+turns deletion protection off, none that removes tags, none that writes to an instance or a cluster of a source account,
+none that makes, changes or deletes a bucket. Into a bucket of a source account a recorder alone may put one new object.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ class Role(StrEnum):
     BASE = "base"  # the identity that the process starts with
     SOURCE = "source"
     SCRATCH = "scratch"
+    RECORDER = "recorder"  # who writes a manifest beside a backup, and does nothing else
 
 
 class Effect(StrEnum):
@@ -78,6 +79,7 @@ TABLE: dict[Role, dict[str, dict[str, Effect]]] = {
             "DescribeDBInstances": Effect.READ,
             "DescribeDBSnapshots": Effect.READ,
             "DescribeDBSubnetGroups": Effect.READ,
+            "DescribeEvents": Effect.READ,
             "DescribeOrderableDBInstanceOptions": Effect.READ,
             "CopyDBClusterSnapshot": Effect.CREATE,
             "CopyDBSnapshot": Effect.CREATE,
@@ -108,6 +110,10 @@ TABLE: dict[Role, dict[str, dict[str, Effect]]] = {
             "AbortMultipartUpload": Effect.DESTROY,
             "DeleteObjects": Effect.DESTROY,
         },
+    },
+    Role.RECORDER: {
+        "sts": {"GetCallerIdentity": Effect.READ},
+        "s3": {"PutObject": Effect.CREATE},
     },
 }
 

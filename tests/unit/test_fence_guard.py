@@ -77,7 +77,7 @@ def hand_of(
     session = botocore.session.Session()
     session.register_component("data_loader", LOADER)
     session.set_credentials("AKIATEST", "secret")
-    account = account or {Role.SOURCE: SOURCE, Role.SCRATCH: SCRATCH, Role.BASE: ""}[role]
+    account = account or {Role.SOURCE: SOURCE, Role.SCRATCH: SCRATCH, Role.BASE: "", Role.RECORDER: SOURCE}[role]
     return Hand(Passage(session, role, account, region, endpoint_url=aws.url, mode=mode), permit)
 
 
