@@ -6,12 +6,12 @@ The work is done in `mysql_server`, which is imported when it is needed: the cli
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from restorecheck.databases.interface import DatabaseSeen, Login
+from restorecheck.databases.interface import ALONE, NEEDS, Beside, DatabaseSeen, Login
 from restorecheck.databases.postgres_connection import BUNDLE
 from restorecheck.errors import QueryError
 from restorecheck.model import Answer, Assertion
@@ -40,13 +40,13 @@ class MySQL:
         self._monotonic = monotonic
         self._patience = patience
 
-    def prepare(self, master: Login, reader: Login) -> None:
-        """Make, or adopt, the reader; see `mysql_role.make_reader`.
+    def prepare(self, master: Login, reader: Login, needs: Mapping[str, tuple[str, ...]] = NEEDS) -> None:
+        """Make, or adopt, the reader; see `mysql_role.make_reader`. There are no extensions here.
 
         Raises QueryError: `database-unreachable` and `login-failed` (both retryable), `tls`, `taken`, `permission`,
         `environment`.
         """
-        self._server().prepare(master, reader)
+        self._server().prepare(master, reader, needs)
 
     def knock(self, reader: Login) -> str:
         """Return the server's version, such as `10.11.6-MariaDB`. Raises QueryError as `prepare` does."""
@@ -56,13 +56,20 @@ class MySQL:
         """Return every database but the server's own, and how many tables each holds. Raises QueryError."""
         return self._server().databases(reader)
 
-    def ask(self, reader: Login, assertions: Sequence[Assertion], salt: str, within: timedelta) -> tuple[Answer, ...]:
+    def ask(
+        self,
+        reader: Login,
+        assertions: Sequence[Assertion],
+        salt: str,
+        within: timedelta,
+        beside: Beside = ALONE,
+    ) -> tuple[Answer, ...]:
         """Ask every question; see the port."""
         try:
             server = self._server()
         except QueryError as e:
             return tuple(Answer(a.name, error=e.message, kind=e.kind) for a in assertions)
-        return server.ask(reader, assertions, salt, within)
+        return server.ask(reader, assertions, salt, within, beside)
 
     def _server(self) -> Server:
         try:

@@ -54,11 +54,25 @@ def cell(raw: bytes | None, type_code: int, salt: str, *, seal: bool = False) ->
     like = _LIKE.get(type_code)
     if like is None:
         return Cell("other", _NAMES.get(type_code, f"type {type_code} of the server"))
+    return postgres_cells.cell(_written_as(raw, like), like, salt, seal=seal)
+
+
+def clear_cell(raw: bytes | None, type_code: int) -> Cell:
+    """Return one value as a cell that is only for a fingerprint of rows: in clear, whatever its type. Never keep it.
+
+    What cannot be compared goes by its type and the bytes that the server sent.
+    """
+    like = _LIKE.get(type_code)
+    if raw is not None and like is not None:
+        return postgres_cells.clear_cell(_written_as(raw, like), like)
+    return postgres_cells.clear_cell(raw, f"type {type_code}")
+
+
+def _written_as(raw: bytes, like: str) -> bytes:
+    """Return a value's text as PostgreSQL writes it."""
     if like == "numeric":
-        raw = _EXPONENT.sub("e+", raw.decode(errors="replace")).encode()
-    elif like == "timestamptz":
-        raw += b"+00"
-    return postgres_cells.cell(raw, like, salt, seal=seal)
+        return _EXPONENT.sub("e+", raw.decode(errors="replace")).encode()
+    return raw + b"+00" if like == "timestamptz" else raw
 
 
 def _span(raw: bytes, salt: str, *, seal: bool) -> Cell:

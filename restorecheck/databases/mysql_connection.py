@@ -83,3 +83,11 @@ def refused(login: Login, number: int, message: str) -> QueryError:
     reason = mysql_errors.sentence(number, message, known)
     place = f"{login.host}:{login.port}, database {login.database!r}, as {login.user!r}"
     return QueryError(f"could not connect to {place}: {reason}", kind=kind, retryable=retryable)
+
+
+def parts(error: BaseException) -> tuple[int, str]:
+    """Return number and message of an error of a session; number 0 for one that says nothing, 2013 for a lost line."""
+    number = error.args[0] if error.args and isinstance(error.args[0], int) else 0
+    if not isinstance(error, pymysql.MySQLError):
+        return 2013, ""
+    return number, str(error.args[-1]) if error.args else ""

@@ -15,7 +15,8 @@ BY_NUMBER: dict[int, str] = {
     **dict.fromkeys((1049, 1051, 1054, 1109, 1146, 1305), "missing-object"),
     # 1932 (MariaDB), 1812, 1814, 1194, 1195: a table that is there by name, and whose data is not
     **dict.fromkeys(
-        (1016, 1017, 1030, 1033, 1034, 1035, 1194, 1195, 1459, 1712, 1812, 1814, 1815, 1817, 1932), "data-damaged"
+        (1016, 1017, 1030, 1033, 1034, 1035, 1194, 1195, 1459, 1712, 1812, 1814, 1815, 1817, 1877, 1932),
+        "data-damaged",
     ),
     **dict.fromkeys((1205, 1317, 1969, 3024), "timeout"),  # 1317: somebody's KILL QUERY, or ours
     **dict.fromkeys((1044, 1045, 1251, 1698, 1820, 1862, 3118), "login-failed"),

@@ -7,13 +7,15 @@ The order of the statements is the protection, so it is all in `taken`. Values c
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from pymysql import Connection
-from pymysql.cursors import SSCursor
+from pymysql.cursors import Cursor, SSCursor
 
-from restorecheck.databases.mysql_cells import cell
+from restorecheck.assertions.fingerprint import RowsDigest
+from restorecheck.databases import key_match
+from restorecheck.databases.mysql_cells import cell, clear_cell
 from restorecheck.model import Answer, Assertion, Cell
 
 ROWS = 10_000
@@ -21,6 +23,24 @@ ROWS = 10_000
 
 BYTES = 8 * 1024 * 1024
 """At most so many bytes of values are taken. A single value arrives whole (max_allowed_packet: at most 1 GB)."""
+
+COMPARED_ROWS = 1_000_000
+"""At most so many rows are fingerprinted, for `same_as`."""
+
+COMPARED_BYTES = 64 * 1024 * 1024
+"""At most so many bytes of values are."""
+
+_NO_LIMIT = 2**64 - 1
+"""The greatest value of sql_select_limit, which is its default."""
+
+Keys = Callable[[], Iterable[bytes]]
+"""Every key of some objects, ascending by bytes."""
+
+_KEYS = """WITH restorecheck(k) AS (
+{}
+) SELECT IF(CHARSET(k) = 'binary', CAST(k AS BINARY), CAST(CONVERT(k USING utf8mb4) AS BINARY)) FROM restorecheck
+ORDER BY 1"""
+"""In the order of their UTF-8 bytes, whatever the column's character set: as a bucket lists its keys."""
 
 FORMATS = (
     "SET SESSION time_zone = '+00:00', sql_mode = 'STRICT_ALL_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION'"
@@ -45,40 +65,88 @@ class _Rows(SSCursor):
         self.connection = None  # type: ignore[assignment]  # as SSCursor.close leaves it
 
 
+def bound(cursor: Cursor, seconds: float) -> None:
+    """Let the server itself end statements of this session that take longer. Raises pymysql.MySQLError."""
+    cursor.execute("SELECT VERSION()")
+    [(version,)] = cursor.fetchall()
+    if b"MariaDB" in version:
+        cursor.execute(f"SET SESSION max_statement_time = {max(seconds, 0.001):.3f}")
+    else:
+        cursor.execute(f"SET SESSION max_execution_time = {int(seconds * 1000) or 1:d}")
+
+
 def taken(
     connection: Connection[Any],
     assertion: Assertion,
     salt: str,
     seconds: float,
     monotonic: Callable[[], float] = time.monotonic,
+    *,
+    keys: Keys | None = None,
 ) -> Answer:
     """Ask one question and return its answer, without a time; the connection is of no use afterwards.
 
-    Raises pymysql.MySQLError for whatever the server refuses, Late.
+    `keys` are those that an expectation `exist_in` or `covers` speaks of. Raises pymysql.MySQLError for whatever the
+    server refuses, Late, RestorecheckError if the keys cannot be had.
     """
     until = monotonic() + seconds
     query = assertion.sql.rstrip().rstrip(";")
+    limit = COMPARED_ROWS + 1 if assertion.expect.same_as else ROWS + 1
     with connection.cursor() as plain:
         plain.execute(FORMATS)
-        plain.execute("SELECT VERSION()")
-        [(version,)] = plain.fetchall()
-        if b"MariaDB" in version:
-            plain.execute(f"SET SESSION max_statement_time = {max(seconds, 0.001):.3f}")
-        else:
-            plain.execute(f"SET SESSION max_execution_time = {int(seconds * 1000) or 1:d}")
+        bound(plain, seconds)
         plain.execute("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
         # only a query expression can stand in EXISTS (…): the server's parser says so, and runs nothing
         check = f"SELECT 1 FROM DUAL WHERE EXISTS (\n{query}\n)"  # noqa: S608 - it is the operator's query
         plain.execute(f"SET @restorecheck = CONVERT(0x{check.encode().hex()} USING utf8mb4)")
         plain.execute("PREPARE restorecheck FROM @restorecheck")
         plain.execute("DEALLOCATE PREPARE restorecheck")
-        plain.execute(f"SET SESSION sql_select_limit = {ROWS + 1:d}")
+        if keys:  # a key of an object has up to 1,024 bytes
+            plain.execute(f"SET SESSION sql_select_limit = {_NO_LIMIT:d}, max_sort_length = 8192")
+        else:
+            plain.execute(f"SET SESSION sql_select_limit = {limit:d}")
     rows = connection.cursor(_Rows)
     try:
-        rows.execute(query)  # without parameters: a `%` stays what it is
+        rows.execute(_KEYS.format(query) if keys else query)  # without parameters: a `%` stays what it is
+        if keys:
+            return _matched(rows, assertion, keys, until, monotonic)
+        if assertion.expect.same_as is not None:
+            return _fingerprinted(rows, assertion.name, until, monotonic)
         return _fetched(rows, assertion, salt, until, monotonic)
     finally:
         rows.abandon()
+
+
+def _coming(rows: _Rows, until: float, monotonic: Callable[[], float]) -> Iterator[tuple[bytes | None, ...]]:
+    """Pass on the rows as they come in. Raises Late."""
+    while (row := rows.fetchone()) is not None:
+        if monotonic() > until:
+            raise Late
+        yield row
+
+
+def _fingerprinted(rows: _Rows, name: str, until: float, monotonic: Callable[[], float]) -> Answer:
+    """Take all rows with all their columns, and return their fingerprint: no value of them is kept."""
+    types = [int(column[1]) for column in rows.description or ()]
+    digest, size = RowsDigest(), 0
+    for row in _coming(rows, until, monotonic):
+        size += sum(len(raw or b"") for raw in row)
+        if digest.rows == COMPARED_ROWS or size > COMPARED_BYTES:
+            most = f"{COMPARED_ROWS:,} rows and {COMPARED_BYTES // 1024 // 1024} MiB"
+            too_much = f"the answer is larger than what can be compared, {most}: ask for less"
+            return Answer(name, columns=len(types), error=too_much, kind="question")
+        digest.add([clear_cell(raw, kind) for raw, kind in zip(row, types, strict=True)])
+    return Answer(name, digest.rows, columns=len(types), fingerprint=digest.hex())
+
+
+def _matched(rows: _Rows, assertion: Assertion, keys: Keys, until: float, monotonic: Callable[[], float]) -> Answer:
+    """Hold the keys that the query answers against those of objects, one result against one listing."""
+    try:
+        found = key_match.match((raw for (raw,) in _coming(rows, until, monotonic)), keys())
+    except key_match.DisorderError:
+        error = "the keys did not come in the order of their bytes"
+        return Answer(assertion.name, columns=1, error=error, kind="could-not-look")
+    return Answer(assertion.name, found.rows, columns=1, examined=key_match.examined(assertion.expect, found))
 
 
 def _fetched(rows: _Rows, assertion: Assertion, salt: str, until: float, monotonic: Callable[[], float]) -> Answer:
@@ -92,9 +160,7 @@ def _fetched(rows: _Rows, assertion: Assertion, salt: str, until: float, monoton
     cap = ROWS if is_set or count_only else 1
     cells: list[Cell] = []
     count = size = 0
-    while count <= cap and (row := rows.fetchone()) is not None:
-        if monotonic() > until:
-            raise Late
+    for row in _coming(rows, until, monotonic):
         count += 1
         if not count_only:
             size += len(row[0] or b"")
@@ -102,4 +168,6 @@ def _fetched(rows: _Rows, assertion: Assertion, salt: str, until: float, monoton
                 too_much = f"the answer is larger than {BYTES // 1024 // 1024} MiB: ask for less"
                 return Answer(assertion.name, columns=1, error=too_much, kind="question")
             cells.append(cell(row[0], int(shape[0][1]), salt, seal=is_set))
+        if count > cap:
+            break
     return Answer(assertion.name, min(count, cap), count > cap, len(shape), tuple(cells[:cap]))

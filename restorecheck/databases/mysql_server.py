@@ -8,27 +8,26 @@ server. What each of these closes is told in docs/mysql.md.
 from __future__ import annotations
 
 import contextlib
-import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import pymysql
 
 from restorecheck.databases import mysql_errors
 from restorecheck.databases.asking import LOST_TWICE, Asking, LostError, Question, timed_out
-from restorecheck.databases.interface import DatabaseSeen, Login
-from restorecheck.databases.mysql_connection import connect
-from restorecheck.databases.mysql_question import Late, taken
+from restorecheck.databases.interface import ALONE, NEEDS, Beside, DatabaseSeen, Login
+from restorecheck.databases.mysql_connection import connect, parts
+from restorecheck.databases.mysql_probes import looks
+from restorecheck.databases.mysql_probes.sight import Sight
+from restorecheck.databases.mysql_question import FORMATS, Late, bound, taken
 from restorecheck.databases.mysql_role import make_reader
-from restorecheck.errors import QueryError
-from restorecheck.model import Answer, Assertion
-
-GRACE = 5.0
-"""Seconds that a server has to obey a KILL before the connection is given up."""
+from restorecheck.databases.mysql_watchdog import GRACE, Watchdog
+from restorecheck.errors import QueryError, RestorecheckError
+from restorecheck.model import Answer, Assertion, Probe
 
 SYSTEM = frozenset({"mysql", "information_schema", "performance_schema", "sys"})
 """Databases that come with a server and hold nobody's data."""
@@ -36,7 +35,8 @@ SYSTEM = frozenset({"mysql", "information_schema", "performance_schema", "sys"})
 _CENSUS = """
     SELECT s.schema_name, count(t.table_name), coalesce(sum(t.data_length + t.index_length), 0)
     FROM information_schema.schemata s
-    LEFT JOIN information_schema.tables t ON t.table_schema = s.schema_name AND t.table_type = 'BASE TABLE'
+    LEFT JOIN information_schema.tables t ON t.table_schema = s.schema_name
+        AND coalesce(t.table_type, '') NOT IN ('VIEW', 'SYSTEM VIEW', 'SEQUENCE')
     GROUP BY s.schema_name ORDER BY s.schema_name
 """
 
@@ -52,8 +52,8 @@ class Server:
         self._monotonic = monotonic
         self._asking = Asking(monotonic, wait, patience)
 
-    def prepare(self, master: Login, reader: Login) -> None:
-        """Make, or adopt, the reader. Raises QueryError."""
+    def prepare(self, master: Login, reader: Login, needs: Mapping[str, tuple[str, ...]] = NEEDS) -> None:  # noqa: ARG002
+        """Make, or adopt, the reader; no probe here needs more. Raises QueryError."""
         with closing(connect(replace(master, database=""), self._roots)) as connection:
             try:
                 make_reader(connection, reader)
@@ -73,30 +73,80 @@ class Server:
         seen = [DatabaseSeen(name.decode(errors="replace"), int(tables), int(size)) for name, tables, size in found]
         return tuple(one for one in seen if one.name.lower() not in SYSTEM)
 
-    def ask(self, reader: Login, assertions: Sequence[Assertion], salt: str, within: timedelta) -> tuple[Answer, ...]:
+    def ask(
+        self,
+        reader: Login,
+        assertions: Sequence[Assertion],
+        salt: str,
+        within: timedelta,
+        beside: Beside = ALONE,
+    ) -> tuple[Answer, ...]:
         """Ask every question; see the port."""
-        return self._asking.all(reader, assertions, salt, within, self._attempt)
 
-    def _attempt(self, question: Question) -> Answer:
+        def attempt(question: Question) -> Answer:
+            if question.assertion.probe is not None:
+                return self._probed(question, question.assertion.probe, beside.tell)
+            return self._attempt(question, beside)
+
+        return self._asking.all(reader, assertions, salt, within, attempt)
+
+    def _probed(self, question: Question, probe: Probe, tell: Callable[[str], object]) -> Answer:
+        """Let a probe look, in sessions of its own. Raises QueryError."""
+        assertion = question.assertion
+        deadline = min(question.deadline, self._monotonic() + assertion.timeout.total_seconds())
+
+        def connected() -> pymysql.Connection[Any]:
+            return self._asking.reached(lambda: self._session(question.login, deadline), deadline, question.patience)
+
+        def guarded(connection: pymysql.Connection[Any], seconds: float) -> Watchdog:
+            return Watchdog(connection, question.login, self._roots, seconds)
+
+        def databases() -> tuple[DatabaseSeen, ...]:
+            return self.databases(question.login)
+
+        return looks.answer(assertion, Sight(probe, deadline, self._monotonic, connected, guarded, databases, tell))
+
+    def _session(self, login: Login, deadline: float) -> pymysql.Connection[Any]:
+        """Open a session of a probe: bounded by the server, and with texts that do not depend on its settings."""
+        seconds = max(deadline - self._monotonic(), 0.001)
+        connection = connect(login, self._roots, patience=seconds + 1.0 + GRACE)
+        try:
+            with _told("the server did not answer"), connection.cursor() as cursor:
+                cursor.execute(FORMATS)
+                cursor.execute("SET SESSION sql_quote_show_create = 1, max_error_count = 0")
+                bound(cursor, seconds)
+        except QueryError:
+            connection.close()
+            raise
+        return connection
+
+    def _attempt(self, question: Question, beside: Beside) -> Answer:
         """Ask one question in a session of its own. Raises QueryError, and LostError if the session was ended."""
         assertion = question.assertion
+        objects = assertion.expect.exist_in or assertion.expect.covers
+        if objects and objects not in beside.keys:
+            missing = f"the keys of {objects!r} are not to be had here"
+            return Answer(assertion.name, error=missing, kind="could-not-look")
         seconds = min(assertion.timeout.total_seconds(), max(question.deadline - self._monotonic(), 0.001))
         patience = seconds + 1.0 + GRACE
         connection = self._asking.reached(
             lambda: connect(question.login, self._roots, patience=patience), question.deadline, question.patience
         )
         began = self._monotonic()
-        with contextlib.closing(connection), _Watchdog(connection, question.login, self._roots, seconds + 1.0) as dog:
+        with contextlib.closing(connection), Watchdog(connection, question.login, self._roots, seconds + 1.0) as dog:
             try:
-                answer = taken(connection, assertion, question.salt, seconds, self._monotonic)
+                keys = beside.keys.get(objects)
+                answer = taken(connection, assertion, question.salt, seconds, self._monotonic, keys=keys)
                 took = self._monotonic() - began
                 # SLEEP() and BENCHMARK() answer as if all was well when they are cut off
                 return timed_out(assertion, took, seconds) if dog.bit or took >= seconds else answer
             except Late:
                 return timed_out(assertion, seconds, seconds)
+            except RestorecheckError as e:  # of the keys beside
+                return Answer(assertion.name, error=e.message, kind=e.kind)
             except (pymysql.MySQLError, OSError) as e:
                 error = e
-        number, message = _parts(error)
+        number, message = parts(error)
         kind = mysql_errors.kind_of(number, message) if number else "connection-lost"
         took = self._monotonic() - began
         if dog.bit or kind == "timeout":
@@ -105,36 +155,6 @@ class Server:
             raise LostError(kind)
         told = mysql_errors.sentence(number, message, assertion.sql, question.login.database)
         return Answer(assertion.name, error=told, kind=kind)
-
-
-class _Watchdog:
-    """Around the use of one connection: after `seconds`, kills what it does from another. `bit`: the deadline came.
-
-    A server that does not obey is given up by the connection's own read timeout, GRACE later.
-    """
-
-    def __init__(self, connection: pymysql.Connection[Any], login: Login, roots: Path, seconds: float) -> None:
-        self.bit = False
-        self._id = int(connection.thread_id())  # type: ignore[no-untyped-call]  # its stubs lack it
-        self._login = replace(login, database="")
-        self._roots = roots
-        self._timer = threading.Timer(seconds, self._kill)
-        self._timer.daemon = True
-
-    def __enter__(self) -> Self:
-        self._timer.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._timer.cancel()
-        self._timer.join()
-
-    def _kill(self) -> None:
-        self.bit = True
-        with contextlib.suppress(QueryError, pymysql.MySQLError, OSError):  # then the read timeout must do
-            other = connect(self._login, self._roots, patience=GRACE)
-            with closing(other), other.cursor() as cursor:
-                cursor.execute(f"KILL QUERY {self._id:d}")
 
 
 def _rows(connection: pymysql.Connection[Any], query: str) -> list[tuple[Any, ...]]:
@@ -149,7 +169,7 @@ def _told(what: str) -> Iterator[None]:
     try:
         yield
     except (pymysql.MySQLError, OSError) as e:
-        number, message = _parts(e)
+        number, message = parts(e)
         kind, retryable = mysql_errors.connecting(number)
         if mysql_errors.kind_of(number, message) == "data-damaged":
             kind, retryable = "data-damaged", False
@@ -160,18 +180,10 @@ def _told(what: str) -> Iterator[None]:
 
 def _unprepared(error: pymysql.MySQLError) -> QueryError:
     """Return why the reader could not be made."""
-    number, message = _parts(error)
+    number, message = parts(error)
     text = f"the reader could not be made: {mysql_errors.sentence(number, message, None)}"
     if number in (1044, 1045, 1142, 1227, 1410):
         return QueryError(text, "the master user must be allowed to create users and grant SELECT", kind="permission")
     kind = mysql_errors.kind_of(number, message) if number else "connection-lost"
     passing = kind in ("database-unreachable", "interfered", "connection-lost", "timeout") or number == 1396
     return QueryError(text, kind="database-unreachable" if passing else kind, retryable=passing)
-
-
-def _parts(error: BaseException) -> tuple[int, str]:
-    """Return number and message of an error; number 0 for one that no server gave."""
-    number = error.args[0] if error.args and isinstance(error.args[0], int) else 0
-    if not isinstance(error, pymysql.MySQLError):
-        return 2013, ""
-    return number, str(error.args[-1]) if error.args else ""

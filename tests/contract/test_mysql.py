@@ -18,7 +18,7 @@ from restorecheck.assertions.digest import digest
 from restorecheck.databases.interface import Login
 from restorecheck.databases.mysql import MySQL
 from restorecheck.databases.mysql_connection import connect
-from restorecheck.databases.mysql_server import _Watchdog
+from restorecheck.databases.mysql_watchdog import Watchdog
 from restorecheck.errors import QueryError
 from restorecheck.model import Answer, Assertion, Cell, Expectation
 
@@ -274,7 +274,7 @@ def test_a_deadline_holds_where_the_servers_own_timeout_does_not(reader: Login) 
     with (
         contextlib.closing(connect(reader)) as connection,
         connection.cursor() as cursor,
-        _Watchdog(connection, reader, Path("unused"), 0.3) as dog,
+        Watchdog(connection, reader, Path("unused"), 0.3) as dog,
     ):
         cursor.execute("select benchmark(100000000000, md5('x'))")  # cut off, and it answers all the same
     assert dog.bit

@@ -1,0 +1,89 @@
+"""What a probe of MySQL or MariaDB is given, what it gives back, and how it gives up. No connection is made here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar
+
+from pymysql import Connection
+
+from restorecheck.databases.interface import DatabaseSeen
+from restorecheck.model import Examined, Flaw, Probe, Unseen
+
+T = TypeVar("T")
+
+MOST_TOLD = 20
+"""So many flaws, and so many unseen things, are kept by name; all of them are counted."""
+
+
+class GaveUpError(Exception):
+    """The whole probe could not look: `kind` is a failure kind, the message one sentence without row values."""
+
+    def __init__(self, kind: str, message: str) -> None:
+        super().__init__(message)
+        self.kind, self.message = kind, message
+
+
+class Bite(Protocol):
+    """Whether a deadline came while a session was used."""
+
+    @property
+    def bit(self) -> bool:
+        """Whether it came."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """One probe on its way: what it is asked, how it gets in as the reader, and until when."""
+
+    probe: Probe
+    deadline: float  # on the clock that only goes forward
+    monotonic: Callable[[], float]
+    connect: Callable[[], Connection[Any]]
+    """Opens a session in the database to look at, with our settings on, outside a transaction; waits a while for a
+    server that recovers. Raises QueryError."""
+    guard: Callable[[Connection[Any], float], AbstractContextManager[Bite]]
+    """Around the use of a session: ends what it does after so many seconds."""
+    databases: Callable[[], tuple[DatabaseSeen, ...]]  # of the server; raises QueryError
+    tell: Callable[[str], object]  # how far it is: one short line
+    at_once: int = 4  # sessions
+
+
+@dataclass(frozen=True, slots=True)
+class Task(Generic[T]):
+    """A piece of a probe: one table, one partition, a range of its keys."""
+
+    object: str  # what it looks at, as findings name it: `shop.orders`
+    run: Callable[[Connection[Any]], T]
+    """Called in a read-only snapshot; may be called again, in another session, if that one was lost.
+    pymysql.MySQLError is for the crew to understand."""
+    weight: int = 1  # bytes to be read, about: the heaviest begin first, and progress is told by it
+
+
+@dataclass(frozen=True, slots=True)
+class Done(Generic[T]):
+    """What became of a task: exactly one of the three."""
+
+    task: Task[T]
+    value: T | None = None
+    flaw: Flaw | None = None  # damage was met: an error that says so, or a server that breaks off
+    unseen: Unseen | None = None  # it could not be looked at: time, permission, a server that stayed away
+
+
+class Look(Protocol):
+    """One probe."""
+
+    def __call__(self, sight: Sight) -> Examined:
+        """Look, and say what was examined. Raises GaveUpError, QueryError."""
+
+
+def first(flaws: Sequence[Flaw]) -> tuple[Flaw, ...]:
+    """Return the flaws that are kept by name."""
+    return tuple(flaws[:MOST_TOLD])
+
+
+def some(unseen: Sequence[Unseen]) -> tuple[Unseen, ...]:
+    """Return the unseen that are kept by name: what should have been looked at before known limits."""
+    return tuple(sorted(unseen, key=lambda one: not one.owed)[:MOST_TOLD])
