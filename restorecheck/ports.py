@@ -7,6 +7,7 @@ about verdicts.
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from restorecheck.dumps.loaders import DumpLoaders
 from restorecheck.durable import Clock
 from restorecheck.errors import RefusedError, RestorecheckError
 from restorecheck.fence import Fence, Mode
-from restorecheck.model import AuroraSource, Check, Entrance, Plan, Report, S3DumpSource, S3ObjectsSource
+from restorecheck.model import AuroraSource, Check, Entrance, Known, Plan, Report, S3DumpSource, S3ObjectsSource
 from restorecheck.passwords import Passwords
 from restorecheck.schedule import check_of, scratch_name
 from restorecheck.sources import s3_dump, s3_objects
@@ -43,6 +44,13 @@ def fence_of(config: Config, mode: Mode = Mode.ACT) -> Fence:
     )
 
 
+Knows = Callable[[Check, datetime], tuple[Known, ...]]
+"""Returns what earlier runs measured, as far as a check is compared with it."""
+
+Tells = Callable[[str, str, str], None]
+"""Is told of a run, by its id, which step it is in and how far: a Listener's `looked`."""
+
+
 class LivePorts:
     """The world of real runs under one configuration. `record` keeps a report; None: nobody does."""
 
@@ -53,12 +61,17 @@ class LivePorts:
         record: Callable[[Report], None] | None = None,
         mode: Mode = Mode.ACT,
         fence: Fence | None = None,
+        *,
+        knows: Knows | None = None,
+        tells: Tells | None = None,
     ) -> None:
         self.config, self.clock, self.kept = config, clock, record
+        self._knows, self._tells = knows, tells
         self.fence = fence or fence_of(config, mode)
         self.passwords = Passwords(key_of(config.state))
         self._sightings = Sightings(self.fence, clock.monotonic) if mode is Mode.ACT else None
-        self._database = Postgres(roots=config.ca_bundle or BUNDLE)
+        roots = config.ca_bundle or BUNDLE
+        self._databases: dict[str, Database] = {"postgresql": Postgres(roots=roots), "mysql": MySQL(roots=roots)}
         self._works: dict[str, Work] = {}  # of dumps, by run
 
     def plan(self, run: str) -> Plan:
@@ -67,7 +80,9 @@ class LivePorts:
         if name is None:
             raise RestorecheckError(f"{run!r} is not a run id", kind="config")
         check = self.config.check(name)
-        return Plan(run, check, self.clock.now(), self._entrances(check))
+        now = self.clock.now()
+        known = self._knows(check, now) if self._knows else ()
+        return Plan(run, check, now, self._entrances(check), known)
 
     def source(self, plan: Plan) -> Source:
         """See verify.Ports."""
@@ -97,10 +112,9 @@ class LivePorts:
             case S3DumpSource(engine=engine):
                 programs, roots = self.config.programs, self.config.ca_bundle or BUNDLE
                 loaders = DumpLoaders(programs.mysql if engine == "mysql" else programs.postgresql, roots)
-                databases: dict[str, Database] = {"postgresql": self._database, "mysql": MySQL()}
                 dumps = s3_dump.World(
                     fence,
-                    databases,
+                    self._databases,
                     loaders,
                     self.passwords,
                     now,
@@ -108,12 +122,20 @@ class LivePorts:
                     self._workplace,
                     self._works,
                     servers=partial(DeclaredPostgres, roots=roots),
+                    tell=self._tell(plan.run_id),
                 )
                 return s3_dump.S3Dump(plan, dumps, imagined=imagined)
             case source:
-                world = World(fence, self._database, self.passwords, now, sightings)
+                world = World(fence, self._databases, self.passwords, now, sightings, self._tell(plan.run_id))
                 kind = AuroraSnapshots if isinstance(source, AuroraSource) else RdsSnapshots
                 return kind(plan, world, imagined=imagined)
+
+    def _tell(self, run: str) -> Callable[[str], None]:
+        def tell(status: str) -> None:
+            if self._tells is not None:
+                self._tells(run, "examine", status)
+
+        return tell
 
     def _workplace(self, run: str) -> Path:
         return self.config.workplace / scratch_name(run)

@@ -156,7 +156,13 @@ class Runner:
     # --- parts -------------------------------------------------------------------------------------------------------
 
     def _engine(self, membership: Membership) -> DbosEngine:
-        ports = LivePorts(self.config, self.clock, self.store.proofs.save)
+        ports = LivePorts(
+            self.config,
+            self.clock,
+            self.store.proofs.save,
+            knows=self.store.baselines.known,
+            tells=self.listener.looked,
+        )
 
         async def workflow(durable: Durable) -> Report:
             return await verify(durable, ports)

@@ -154,16 +154,19 @@ class World:
             "DatabaseName": DATABASE,
         }
         rds.create_db_cluster(DBClusterIdentifier=name, **(defaults | settings))
+        engine = settings.get("Engine", defaults["Engine"])
         until(lambda: rds.describe_db_clusters(DBClusterIdentifier=name)["DBClusters"][0]["Status"] == "available")
         rds.create_db_instance(
             DBInstanceIdentifier=f"{name}-1",
             DBClusterIdentifier=name,
             DBInstanceClass="db.r6g.large",
-            Engine="aurora-postgresql",
+            Engine=engine,
         )
-        with connect(instance_in(rds, f"{name}-1")) as connection:
-            for statement in sql:
-                connection.execute(statement.encode())
+        instance = instance_in(rds, f"{name}-1")
+        if sql:
+            with connect(instance) as connection:
+                for statement in sql:
+                    connection.execute(statement.encode())
         found: dict[str, Any] = rds.describe_db_clusters(DBClusterIdentifier=name)["DBClusters"][0]
         return found
 

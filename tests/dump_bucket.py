@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape
 
-from restorecheck.databases.interface import DatabaseSeen, Login
+from restorecheck.databases.interface import ALONE, NEEDS, Beside, DatabaseSeen, Login
 from restorecheck.errors import AwsError, QueryError, RestorecheckError
 from restorecheck.fence import Permit, Role
 from restorecheck.model import (
@@ -229,6 +229,7 @@ class Fakes:
     prepared: list[str] = field(default_factory=list)
     free: int = 1 << 40
     server: Any = None
+    beside: Beside = ALONE  # as it was given with the last questions
     between: Callable[[Callable[[], bool]], None] = lambda stop: None
 
     def __post_init__(self) -> None:
@@ -270,7 +271,7 @@ class FakeDatabase:
         if error := self._fakes.faults.pop(what, None):
             raise error
 
-    def prepare(self, master: Login, reader: Login) -> None:
+    def prepare(self, master: Login, reader: Login, needs: Mapping[str, tuple[str, ...]] = NEEDS) -> None:
         self._trip("prepare")
         self._fakes.prepared.append(reader.user)
 
@@ -282,7 +283,15 @@ class FakeDatabase:
         self._trip("databases")
         return (DatabaseSeen("orders", 3), DatabaseSeen("postgres", 0))
 
-    def ask(self, reader: Login, assertions: Sequence[Assertion], salt: str, within: timedelta) -> tuple[Answer, ...]:
+    def ask(
+        self,
+        reader: Login,
+        assertions: Sequence[Assertion],
+        salt: str,
+        within: timedelta,
+        beside: Beside = ALONE,
+    ) -> tuple[Answer, ...]:
+        self._fakes.beside = beside
         return tuple(Answer(a.name, rows=1, columns=1, cells=(Cell("number", "1"),)) for a in assertions)
 
 

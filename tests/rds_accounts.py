@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from restorecheck.databases.interface import DatabaseSeen, Login
+from restorecheck.databases.interface import ALONE, NEEDS, Beside, DatabaseSeen, Login
 from restorecheck.errors import AwsError, QueryError
 from restorecheck.fence import Permit, Role
 from restorecheck.model import Answer
@@ -63,12 +63,15 @@ class FakeDatabase:
         self,
         error: QueryError | None = None,
         seen: tuple[DatabaseSeen, ...] | QueryError = ORDERS,
+        answers: tuple[Answer, ...] | None = None,
     ) -> None:
-        self.error, self.seen = error, seen
+        self.error, self.seen, self.answers = error, seen, answers
         self.logins: list[Login] = []
+        self.needs: Mapping[str, tuple[str, ...]] = {}
 
-    def prepare(self, master: Login, reader: Login) -> None:
+    def prepare(self, master: Login, reader: Login, needs: Mapping[str, tuple[str, ...]] = NEEDS) -> None:
         self.logins += [master, reader]
+        self.needs = needs
         if self.error:
             raise self.error
 
@@ -80,5 +83,9 @@ class FakeDatabase:
             raise self.seen
         return self.seen
 
-    def ask(self, reader: Login, assertions: Any, salt: str, within: timedelta) -> tuple[Answer, ...]:
+    def ask(
+        self, reader: Login, assertions: Any, salt: str, within: timedelta, beside: Beside = ALONE
+    ) -> tuple[Answer, ...]:
+        if self.answers is not None:
+            return self.answers
         return tuple(Answer(assertion.name, 1) for assertion in assertions)

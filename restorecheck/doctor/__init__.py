@@ -94,7 +94,7 @@ class _Visit:
         scratch = doors["scratch"]
         self.look(check.name, "recovery points", lambda: backups.points(check, source, doors, known, self.now))
         self.look(check.name, "key of the backup", lambda: backups.key(source, doors, known))
-        self.look(check.name, "engine version", lambda: capacity.engine(scratch(), known.newest()))
+        self.look(check.name, "engine version", lambda: capacity.engine(scratch(), known.newest(), source))
         self.look(check.name, "instance class", lambda: capacity.orderable(scratch(), known.newest(), place))
         where = (place.account, place.region)
         self.largest[where] = max(self.largest.get(where, 0), known.size_gib)

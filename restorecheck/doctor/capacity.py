@@ -6,7 +6,9 @@ from collections.abc import Iterable
 
 from restorecheck.doctor.diagnosis import Described, Hand, Ill, said
 from restorecheck.errors import SourceError
-from restorecheck.model import Placement
+from restorecheck.failures import kind
+from restorecheck.model import AuroraSource, Placement, RdsSource
+from restorecheck.sources.rds import engines
 
 Quota = tuple[str, int]
 
@@ -34,9 +36,12 @@ def quotas(hand: Hand, needs: Iterable[Quota], needed_gib: int) -> str:
     return ", ".join(shown)
 
 
-def engine(hand: Hand, newest: Described) -> str:
-    """Look whether RDS still offers the version of the newest recovery point."""
+def engine(hand: Hand, newest: Described, source: RdsSource | AuroraSource) -> str:
+    """Look whether the check can ask the engine of the newest recovery point, and RDS still offers its version."""
     name, version = said(newest, "Engine", "the snapshot"), said(newest, "EngineVersion", "the snapshot")
+    if trouble := engines.why_not(source, name):
+        what, fix = trouble
+        raise Ill(f"the newest recovery point is of engine {name}, which this check cannot ask", fix or kind(what).hint)
     versions = list(
         hand.pages(
             "rds",

@@ -13,7 +13,7 @@ from restorecheck.durable import Clock
 from restorecheck.errors import RestorecheckError
 from restorecheck.fence import Fence, Outage
 from restorecheck.model import Report
-from restorecheck.ports import LivePorts
+from restorecheck.ports import Knows, LivePorts, Tells
 
 
 class Current:
@@ -25,7 +25,7 @@ class Current:
         self.config: Config = _loaded(path)
         self.loaded_at, self.wrong = clock.now(), ""
         self._ports: LivePorts | None = None
-        self._keep: Callable[[Report], None] | None = None
+        self._make: Callable[[Config, Fence | None], LivePorts] | None = None
 
     @property
     def ports(self) -> LivePorts:
@@ -33,10 +33,13 @@ class Current:
         assert self._ports is not None, "the store is not open yet"  # noqa: S101 - a mistake of ours alone
         return self._ports
 
-    def open(self, keep: Callable[[Report], None]) -> None:
+    def open(self, keep: Callable[[Report], None], knows: Knows | None = None, tells: Tells | None = None) -> None:
         """Make the world; `keep` is where reports go. Raises RestorecheckError `config`."""
-        self._keep = keep
-        self._ports = LivePorts(self.config, self._clock, keep)
+
+        def make(config: Config, fence: Fence | None) -> LivePorts:
+            return LivePorts(config, self._clock, keep, fence=fence, knows=knows, tells=tells)
+
+        self._make, self._ports = make, make(self.config, None)
 
     def outages(self) -> Sequence[Outage]:
         """Return which parts of AWS do not answer."""
@@ -47,7 +50,7 @@ class Current:
         with self._swapping:
             try:
                 config = self._read()
-                ports = LivePorts(config, self._clock, self._keep, fence=self._fence(config)) if self._keep else None
+                ports = self._make(config, self._fence(config)) if self._make else None
             except RestorecheckError as e:
                 self.wrong = f"not reloaded at {self._clock.now():%Y-%m-%d %H:%M:%S} UTC: {e.message}"
                 raise

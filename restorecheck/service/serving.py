@@ -178,7 +178,7 @@ class Service:
             store = open_store(self._current.config.state)
             undo.callback(store.close)
             same_key(store, self._current.config.state)
-            self._current.open(store.proofs.save)
+            self._current.open(store.proofs.save, store.baselines.known, self._listener.looked)
             membership = membership_of(self._current.config, store, self._begin_anew)
             engine = self._engine(membership)
             engine.start()

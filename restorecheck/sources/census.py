@@ -20,14 +20,17 @@ EXPECTED = "every database that is asked is there and holds tables"
 def judged(seen: Sequence[DatabaseSeen], asked: Sequence[str], main: str) -> Observation:
     """Return what the databases of a server say about a check that asks those in `asked`.
 
-    `main` is the one that stands for the backup if nothing is asked. A database that is asked must exist
-    (`missing-object`) and hold a table (`empty-database`); one that could not be looked into has the kind of its error.
+    `main` is the one that stands for the backup if nothing is asked; empty: all of them together do. A database that is
+    asked must exist (`missing-object`) and hold a table (`empty-database`); one that could not be looked into has the
+    kind of its error.
     """
-    wanted = [name for name in dict.fromkeys(asked or [main]) if name not in SYSTEM]
+    wanted = [name for name in dict.fromkeys(asked or [main]) if name and name not in SYSTEM]
     by_name = {one.name: one for one in seen}
     wrong = [problem for name in wanted if (problem := _wrong(name, by_name.get(name)))]
     if not asked and main in by_name:
         wrong = _unasked(by_name[main], seen)
+    elif not asked and not main and not any(one.tables for one in seen):
+        wrong = [(one.kind, f"no database is known to hold a table, and {_counted(one)}") for one in seen if one.kind]
     # What is known about the backup is said before what is not.
     wrong.sort(key=lambda problem: kind(problem[0]).verdict is not Verdict.BROKEN)
     message = "; ".join(text for _, text in wrong)
@@ -59,6 +62,12 @@ def unread(seen: Iterable[DatabaseSeen], asked: Sequence[str]) -> tuple[str, ...
     if nobody := [_counted(one) for one in known if one.name not in asked and one.tables]:
         said.append(f"restored and never asked: {', '.join(nobody)}")
     return tuple(said)
+
+
+def holding(seen: Iterable[DatabaseSeen]) -> tuple[str, ...] | None:
+    """Return which databases hold tables; None if one could not be looked into, for it may hold some."""
+    known = [one for one in seen if one.name not in SYSTEM]
+    return None if any(one.tables is None for one in known) else tuple(one.name for one in known if one.tables)
 
 
 def _wrong(name: str, one: DatabaseSeen | None) -> tuple[str, str] | None:

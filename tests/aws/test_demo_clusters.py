@@ -347,7 +347,7 @@ def test_instances_of_a_cluster_leave_the_cluster_what_is_the_clusters(world: Wo
     ):
         refused(code, create, **(asked | wrong))
     for code, wrong in (
-        ("InvalidParameterValue", {"Engine": "aurora-mysql"}),
+        ("InvalidParameterValue", {"Engine": "aurora"}),
         ("InvalidParameterValue", {"MasterUserPassword": "x" * 42}),
         ("InvalidParameterValue", {"MasterUsername": ""}),
         ("InvalidParameterCombination", {"KmsKeyId": world.source_key}),

@@ -15,7 +15,17 @@ from restorecheck.databases.interface import DatabaseSeen
 from restorecheck.errors import AwsError, QueryError, SourceError
 from restorecheck.fence import Role
 from restorecheck.fence.parameters import ALLOWED, why_not_create, why_not_params
-from restorecheck.model import Assertion, AuroraSource, Cell, Expectation, Placement, Plan, RecoveryPoint, SnapshotKind
+from restorecheck.model import (
+    Answer,
+    Assertion,
+    AuroraSource,
+    Cell,
+    Expectation,
+    Placement,
+    Plan,
+    RecoveryPoint,
+    SnapshotKind,
+)
 from restorecheck.passwords import Passwords
 from restorecheck.sources.aurora import AuroraSnapshots, World
 from restorecheck.sources.interface import Stage
@@ -61,7 +71,8 @@ def source(
     imagined: bool = False,
     sightings: Sightings | None = None,
 ) -> AuroraSnapshots:
-    world = World(accounts, database or FakeDatabase(), Passwords(b"k" * 32), lambda: NOW, sightings)  # type: ignore[arg-type]
+    by = dict.fromkeys(("postgresql", "mysql"), database or FakeDatabase())
+    world = World(accounts, by, Passwords(b"k" * 32), lambda: NOW, sightings, wait=lambda _: None)  # type: ignore[arg-type]
     made = check(name="shop-aurora", source=of, placement=place, assertions=assertions)
     return AuroraSnapshots(Plan(RUN, made, NOW), world, imagined=imagined)
 
@@ -165,11 +176,19 @@ def test_a_listing_that_may_not_be_read_is_never_no_recovery_point():
     assert e.value.kind == "permission"
 
 
-@pytest.mark.parametrize("engine", ["aurora-mysql", "postgres", "docdb"])
+@pytest.mark.parametrize("engine", ["mysql", "postgres", "docdb"])
 def test_an_engine_that_cannot_be_asked_is_said_before_anything_is_made(engine: str):
     with pytest.raises(SourceError) as e:
         source(listing(snapshot(Engine=engine))).find()
     assert e.value.kind == "engine-unsupported"
+
+
+def test_a_cluster_of_mysql_is_found_by_a_check_that_asks_mysql():
+    mysql = replace(SHOP, engine="mysql")
+    assert source(listing(snapshot(Engine="aurora-mysql")), of=mysql).find().engine == "aurora-mysql"
+    with pytest.raises(SourceError) as e:
+        source(listing(snapshot(Engine="aurora-mysql"))).find()
+    assert (e.value.kind, e.value.hint) == ("config", 'say engine = "mysql" in [source]')
 
 
 def test_a_copy_says_that_its_time_is_that_of_the_copy():
@@ -581,6 +600,7 @@ def test_open_waits_for_both_the_password_the_endpoint_and_an_answer():
         (SHOP, (None,), "prod"),
         (replace(SHOP, database=None), ("billing", "prod"), "billing"),
         (replace(SHOP, database=None), (), "postgres"),
+        (replace(SHOP, database=None, engine="mysql"), (), ""),
         (SHOP, ("billing",), "prod"),
     ],
 )
@@ -589,7 +609,8 @@ def test_it_connects_to_a_database_that_somebody_named_or_to_the_one_that_is_alw
 ):
     database = FakeDatabase()
     made = source(running(a_cluster(), an_instance()), database, of=of, assertions=asking(*databases))
-    assert stage(made, "open").look().done
+    engine = {"postgresql": "aurora-postgresql", "mysql": "aurora-mysql"}[of.engine]
+    assert stage(made, "open", replace(POINT, engine=engine)).look().done
     master, reader = database.logins
     assert (master.host, master.port, master.user, master.database) == ("127.0.0.1", 5432, "app", connected)
     assert reader.user.startswith("restorecheck_reader_")
@@ -817,6 +838,29 @@ def test_who_waits_looks_at_listings_that_all_runs_share():
 
 
 def test_a_check_of_an_instance_has_no_cluster():
-    world = World(FakeAccounts(), FakeDatabase(), Passwords(b"k" * 32), lambda: NOW)  # type: ignore[arg-type]
+    world = World(FakeAccounts(), {"postgresql": FakeDatabase()}, Passwords(b"k" * 32), lambda: NOW)  # type: ignore[arg-type]
     with pytest.raises(SourceError, match="has no cluster as its source"):
         AuroraSnapshots(Plan(RUN, check(), NOW), world)
+
+
+# --- a connection that was lost ---------------------------------------------------------------------------------------
+
+LOST = Answer("a0", error="the server broke off while it answered, twice", kind="connection-lost")
+
+
+def test_the_events_of_the_cluster_and_of_everything_in_it_are_asked_for():
+    accounts = running(a_cluster(DBClusterMembers=[{"DBInstanceIdentifier": "guest"}]), an_instance())
+    accounts.answers["DescribeEvents"] = {"Events": []}
+    [given] = source(accounts, FakeDatabase(answers=(LOST,))).examine(POINT).answers
+    assert given == LOST
+    asked = [(p["SourceType"], p["SourceIdentifier"]) for _, op, p in accounts.called if op == "DescribeEvents"]
+    assert asked[:3] == [("db-cluster", NAME), ("db-instance", NAME), ("db-instance", "guest")]
+
+
+def test_a_failover_to_somebody_elses_instance_takes_the_blame():
+    event = {"Date": NOW, "Message": "Completed failover to DB instance: guest", "EventCategories": ["failover"]}
+    accounts = running(a_cluster(), an_instance())
+    accounts.answers["DescribeEvents"] = {"Events": [event]}
+    [given] = source(accounts, FakeDatabase(answers=(LOST,))).examine(POINT).answers
+    assert given.kind == "interfered"
+    assert "Completed failover to DB instance: guest" in given.error

@@ -12,18 +12,39 @@ from workflow.scripted import NOW, POINT, RUN, check
 
 from restorecheck.databases.interface import DatabaseSeen
 from restorecheck.errors import AwsError, QueryError, SourceError
-from restorecheck.model import Plan, RdsSource, RecoveryPoint, S3ObjectsSource, SnapshotKind
+from restorecheck.model import (
+    Answer,
+    Assertion,
+    Expectation,
+    Level,
+    Plan,
+    Probe,
+    RdsSource,
+    RecoveryPoint,
+    S3ObjectsSource,
+    SnapshotKind,
+)
 from restorecheck.passwords import Passwords
 from restorecheck.sources.interface import Stage
 from restorecheck.sources.rds import RdsSnapshots, World
 
 NAME = f"restorecheck-{RUN}"
+HERE = {"Address": "db.example", "Port": 5432}
 KEY = "arn:aws:kms:eu-central-1:111111111111:key/k"
 
 
-def source(accounts: FakeAccounts, database: FakeDatabase | None = None) -> RdsSnapshots:
-    world = World(accounts, database or FakeDatabase(), Passwords(b"k" * 32), lambda: NOW)  # type: ignore[arg-type]
-    return RdsSnapshots(Plan(RUN, check(), NOW), world)
+def source(accounts: FakeAccounts, database: FakeDatabase | None = None, **more: Any) -> RdsSnapshots:
+    by = {"postgresql": database or FakeDatabase()}
+    world = World(accounts, by, Passwords(b"k" * 32), lambda: NOW, wait=lambda _: None)  # type: ignore[arg-type]
+    return RdsSnapshots(Plan(RUN, check(**more), NOW), world)
+
+
+def of_mysql(accounts: FakeAccounts, database: FakeDatabase | None = None) -> RdsSnapshots:
+    """A check whose source says engine = "mysql"; nobody here can ask PostgreSQL."""
+    made = check()
+    assert isinstance(made.source, RdsSource)
+    world = World(accounts, {"mysql": database or FakeDatabase()}, Passwords(b"k" * 32), lambda: NOW)  # type: ignore[arg-type, dict-item]
+    return RdsSnapshots(Plan(RUN, replace(made, source=replace(made.source, engine="mysql")), NOW), world)
 
 
 def snapshot(**changes: Any) -> dict[str, Any]:
@@ -78,10 +99,108 @@ def test_the_time_of_a_backup_is_that_of_the_original_and_not_of_a_copy():
 
 
 def test_an_engine_that_cannot_be_asked_is_said_before_anything_is_made():
-    accounts = listing(snapshot(Engine="mysql"))
+    accounts = listing(snapshot(Engine="oracle-ee"))
     with pytest.raises(SourceError) as e:
         source(accounts).find()
     assert e.value.kind == "engine-unsupported"
+
+
+@pytest.mark.parametrize("engine", ["mysql", "mariadb"])
+def test_a_check_of_mysql_takes_the_snapshots_of_mysql_and_mariadb(engine):
+    assert of_mysql(listing(snapshot(Engine=engine))).find().engine == engine
+
+
+def test_a_snapshot_of_another_engine_than_the_check_asks_is_named_before_anything_is_made():
+    with pytest.raises(SourceError, match="is of engine mariadb, and the check asks its questions of postgresql") as e:
+        source(listing(snapshot(Engine="mariadb"))).find()
+    assert (e.value.kind, e.value.hint) == ("config", 'say engine = "mysql" in [source]')
+    with pytest.raises(SourceError, match="is of engine postgres, and the check asks its questions of mysql") as e:
+        of_mysql(listing(snapshot())).find()
+    assert (e.value.kind, e.value.hint) == ("config", 'say engine = "postgresql" in [source]')
+
+
+@pytest.mark.parametrize(("engine", "said"), [("postgres", True), ("mysql", True), ("mariadb", False)])
+def test_extended_support_is_declined_for_the_engines_that_have_it(engine, said):
+    accounts = FakeAccounts()
+    of = source(accounts) if engine == "postgres" else of_mysql(accounts)
+    stage(of, "restore", replace(POINT, engine=engine)).begin()
+    [sent] = [p for _, operation, p in accounts.called if operation == "RestoreDBInstanceFromDBSnapshot"]
+    assert ("EngineLifecycleSupport" in sent) is said
+    assert sent["EnableIAMDatabaseAuthentication"] is False
+
+
+def test_a_copy_is_asked_by_who_knows_its_engine_and_by_nobody_else():
+    accounts = FakeAccounts(
+        {"DescribeDBInstances": {"DBInstances": [ours("db", DBInstanceStatus="available", Endpoint=HERE)]}}
+    )
+    asked = FakeDatabase()
+    stage(of_mysql(accounts, asked), "open", replace(POINT, engine="mariadb")).look()
+    assert [login.user for login in asked.logins] == ["app", asked.logins[1].user]
+    with pytest.raises(SourceError) as e:
+        stage(of_mysql(accounts), "open", replace(POINT, engine="postgres")).look()
+    assert e.value.kind == "engine-unsupported"
+
+
+def test_what_the_probes_need_is_made_with_the_reader():
+    accounts = FakeAccounts(
+        {"DescribeDBInstances": {"DBInstances": [ours("db", DBInstanceStatus="available", Endpoint=HERE)]}}
+    )
+    asked = FakeDatabase()
+    probes = (Assertion("a", "", Expectation(), probe=Probe("amcheck")), Assertion("b", "select 1", Expectation()))
+    stage(source(accounts, asked, assertions=probes), "open").look()
+    assert asked.needs == {"orders": ("amcheck",)}
+
+
+# --- a connection that was lost -----------------------------------------------------------------------------------
+
+LOST = Answer("present", error="the server broke off while it answered, twice", kind="connection-lost")
+REPLACED = "RDS will replace the host of DB instance x due to a pending maintenance action."
+
+
+def happened(message: str, *categories: str) -> dict[str, Any]:
+    return {"Events": [{"SourceIdentifier": NAME, "Date": NOW, "Message": message, "EventCategories": [*categories]}]}
+
+
+def asked_and_lost(events: Any, answer: Answer = LOST) -> tuple[Answer, FakeAccounts]:
+    described = {"DBInstances": [ours("db", DBInstanceStatus="available", Endpoint=HERE)]}
+    accounts = FakeAccounts({"DescribeDBInstances": described, "DescribeEvents": events})
+    [given] = source(accounts, FakeDatabase(answers=(answer,))).examine(POINT).answers
+    return given, accounts
+
+
+def test_a_lost_connection_is_damage_unless_aws_says_what_it_did():
+    given, accounts = asked_and_lost(happened(REPLACED, "maintenance"))
+    assert given.kind == "interfered"
+    assert REPLACED in given.error
+    [(side, _, params)] = [called for called in accounts.called if called[1] == "DescribeEvents"]
+    assert side == "scratch"
+    assert params == {"SourceType": "db-instance", "SourceIdentifier": NAME, "StartTime": NOW, "EndTime": NOW}
+
+
+@pytest.mark.parametrize(
+    "events",
+    [
+        {"Events": []},
+        happened("DB instance restarted.", "availability"),
+        aws_error("AccessDenied", "permission"),
+        {"Events": [{"SourceIdentifier": NAME, "Message": REPLACED}]},  # without a time
+    ],
+)
+def test_it_stays_damage_when_no_event_says_otherwise_or_none_can_be_read(events):
+    given, accounts = asked_and_lost(events)
+    assert given == LOST
+    assert [operation for _, operation, _ in accounts.called].count("DescribeEvents") == 3
+
+
+def test_an_event_that_is_told_late_is_waited_for():
+    given, _ = asked_and_lost([{"Events": []}, aws_error("Throttling", "throttled"), happened(REPLACED, "maintenance")])
+    assert given.kind == "interfered"
+
+
+def test_no_event_is_asked_for_when_no_connection_was_lost():
+    given, accounts = asked_and_lost(happened(REPLACED, "maintenance"), Answer("present", rows=1))
+    assert given == Answer("present", rows=1)
+    assert "DescribeEvents" not in [operation for _, operation, _ in accounts.called]
 
 
 def test_a_key_that_may_not_be_looked_at_is_left_to_aws():
@@ -277,6 +396,8 @@ def test_what_databases_there_are_is_told_beside_the_answers():
     [observation] = answers.observations
     assert (observation.name, observation.kind) == ("databases", "")
     assert observation.observed == "orders (3 tables); not asked: billing (2 tables)"
+    assert answers.holding == ("orders", "billing")
+    assert answers.level is Level.RESTORED  # what was read of it, the questions say
     assert answers.proven == (
         "the snapshot was restored, and its server answered 1 of 1 questions",
         "only what the questions read is proven, out of orders (3 tables); whatever else was restored was not read",
@@ -290,11 +411,12 @@ def test_databases_that_cannot_be_listed_are_no_green():
     answers = source(accounts, FakeDatabase(seen=QueryError("gone"))).examine(POINT)
     [observation] = answers.observations
     assert (observation.kind, observation.observed) == ("database-unreachable", "not known")
+    assert answers.holding is None
 
 
 def test_a_check_of_something_else_has_no_source_here():
     other = check(source=S3ObjectsSource("111111111111", "eu-central-1", "exports"))
-    world = World(FakeAccounts(), FakeDatabase(), Passwords(b"k" * 32), lambda: NOW)  # type: ignore[arg-type]
+    world = World(FakeAccounts(), {"postgresql": FakeDatabase()}, Passwords(b"k" * 32), lambda: NOW)  # type: ignore[arg-type]
     with pytest.raises(SourceError, match="has no source in RDS"):
         RdsSnapshots(Plan(RUN, other, NOW), world)
 
@@ -303,7 +425,7 @@ def test_a_check_of_something_else_has_no_source_here():
 
 
 def picking(accounts: FakeAccounts, **changes: Any) -> RdsSnapshots:
-    world = World(accounts, FakeDatabase(), Passwords(b"k" * 32), lambda: NOW)  # type: ignore[arg-type]
+    world = World(accounts, {"postgresql": FakeDatabase()}, Passwords(b"k" * 32), lambda: NOW)  # type: ignore[arg-type]
     made = check()
     assert isinstance(made.source, RdsSource)
     return RdsSnapshots(Plan(RUN, replace(made, source=replace(made.source, **changes)), NOW), world)

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from restorecheck.errors import AwsError, SourceError
 from restorecheck.model import SnapshotKind
 from restorecheck.sources.s3_dump import points
-from restorecheck.sources.s3_dump.keys import fixed, group_of, in_order, pattern, sidecar
+from restorecheck.sources.s3_dump.keys import fixed, group_of, in_order, sidecar
+from restorecheck.sources.versions.patterns import pattern
 
 
 @pytest.mark.parametrize(

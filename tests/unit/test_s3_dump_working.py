@@ -18,10 +18,25 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from restorecheck.assertions import judge_all, verdict
+from restorecheck.assertions.baselines import question
 from restorecheck.databases.interface import Login
 from restorecheck.durable import decode, encode
 from restorecheck.errors import AwsError, RestorecheckError, SourceError
-from restorecheck.model import Answers, Observation, RdsSource, RecoveryPoint, Verdict
+from restorecheck.model import (
+    Against,
+    Answers,
+    Expectation,
+    Known,
+    Level,
+    Measured,
+    ObjectSet,
+    Observation,
+    RdsSource,
+    RecoveryPoint,
+    Reference,
+    Verdict,
+)
+from restorecheck.references.manifest import FORMAT, Manifest, written
 from restorecheck.sources.interface import Stage
 from restorecheck.sources.s3_dump import S3Dump, World, observing
 from restorecheck.sources.s3_dump.loads import Described
@@ -109,6 +124,29 @@ def test_what_is_kept_here_is_for_nobody_else(fakes: Fakes):
     assert (place / "dump").stat().st_mode & 0o777 == 0o600
     assert (place / MARK).stat().st_mode & 0o777 == 0o600
     assert place.stat().st_mode & 0o066 == 0
+
+
+def test_what_was_recorded_and_the_objects_that_rows_name_are_given_to_the_questions(fakes: Fakes):
+    point = there(fakes.dump())
+    made = plan(fakes.source).check.assertions[0]
+    live = Against("reference", reference="live")
+    compared = replace(made, expect=Expectation(at_least=made.expect.at_least, of=live))
+    recorded = Measured(compared.name, "41", question=question(compared))
+    kept = Manifest(FORMAT, "orders-dump", "live", point.created, "postgresql", "18.1", (recorded,))
+    fakes.bucket.put("references/a.json", written(kept))
+    where = (fakes.source.account, fakes.source.region, fakes.source.bucket)
+    changed = plan(
+        fakes.source,
+        assertions=(made, compared),
+        references=(Reference("live", *where, "references/*.json"),),
+        objects=(ObjectSet("dumps", *where, "dumps/"),),
+    )
+    told: list[str] = []
+    answers = S3Dump(changed, replace(fakes.world, tell=told.append)).examine(point)
+    assert answers.known == (Known(compared.name, live, point.created, measured=recorded),)
+    assert list(fakes.beside.keys["dumps"]()) == [b"mon.dump", b"tue.dump"]
+    fakes.beside.tell("1 of 2 tables")
+    assert told == ["1 of 2 tables"]
 
 
 def test_a_directory_keeps_the_names_of_its_files_and_parts_become_one_file(fakes: Fakes):
@@ -875,10 +913,14 @@ def test_a_directory_that_is_there_and_empty_is_removed(fakes: Fakes):
 
 
 def test_a_restore_with_errors_is_never_said_to_be_one_without(fakes: Fakes):
-    assert "restored without an error" in through(fakes).proven[0]
+    answers = through(fakes)
+    assert "restored without an error" in answers.proven[0]
+    assert (answers.level, answers.holding) == (Level.READ, ("orders",))
     fakes.observed = (Observation("dump-restored", "no error", "1 error", "dump-errors", "a key is there twice"),)
     fakes.world, fakes.directory = fakes.new_process(), fakes.directory / "2"
-    assert "as far as it could be" in through(fakes).proven[0]
+    answers = through(fakes)
+    assert "as far as it could be" in answers.proven[0]
+    assert answers.level is Level.RESTORED
 
 
 def test_what_comes_with_every_server_is_not_counted_as_part_of_the_dump(fakes: Fakes):

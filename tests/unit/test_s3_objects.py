@@ -19,6 +19,7 @@ from workflow.scripted import NOW, check
 from restorecheck.errors import RestorecheckError, SourceError
 from restorecheck.model import (
     Leftover,
+    Level,
     Plan,
     Portion,
 )
@@ -236,6 +237,7 @@ def test_a_sample_is_the_same_in_every_process_and_is_all_that_is_restored() -> 
     assert seen(answers, "objects-compared").observed == "5 equal"
     assert seen(answers, "objects-read").observed == "2 sound"
     assert any("35 objects were not restored" in line for line in answers.proven)
+    assert answers.level is Level.RESTORED
     assert any("3 objects were not read" in line for line in answers.proven)
     assert set(point.remarks) <= set(answers.proven)
 
@@ -412,6 +414,17 @@ def test_no_lie_about_any_object_is_ever_green(keys: list[str], victim: int, how
     assert seen(source.examine(point), "objects-compared").kind == "objects-differ"
 
 
+def test_the_proof_reaches_as_far_as_every_object_was_read_and_had_a_checksum() -> None:
+    source, point = restored(Lab())
+    assert source.examine(point).level is Level.EQUAL
+    source, point = restored(Lab(keys=tuple("abcd")), read=Portion(count=2))
+    assert source.examine(point).level is Level.RESTORED
+    lab = Lab()
+    source, point = restored(lab)
+    lab.scratch.keys.clear()
+    assert source.examine(point).level is Level.RESTORED
+
+
 def test_equal_objects_are_proven_by_what_leaves_no_doubt() -> None:
     lab = Lab(keys=("md5", "crc", "composite", "none", "kms"))
     for name in ("crc", "composite", "none"):
@@ -428,6 +441,7 @@ def test_equal_objects_are_proven_by_what_leaves_no_doubt() -> None:
         word in answers.proven[0] for word in ("3 by reading both", "1 by CRC64NVME", "1 by MD5")
     )
     assert "3 by reading the backup's own bytes too" in answers.proven[1]
+    assert answers.level is Level.READ  # three have no checksum that S3 took when they were written
 
 
 def test_an_object_whose_own_bytes_are_not_what_s3_took_is_damaged() -> None:

@@ -13,10 +13,13 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from restorecheck.demo.aws import access, patches, rds_cluster_snapshots, rds_snapshots, s3_control
+from restorecheck.demo.aws.clusters import Cluster
 from restorecheck.demo.aws.digest import Digests
 from restorecheck.demo.aws.errors import AwsError, ControlError, required, time_of
 from restorecheck.demo.aws.estate import Estate
+from restorecheck.demo.aws.events import CLUSTER
 from restorecheck.demo.aws.faults import Call
+from restorecheck.demo.aws.instances import Instance
 from restorecheck.demo.aws.scope import Scope
 from restorecheck.demo.aws.snapshots import Snapshot
 
@@ -42,6 +45,8 @@ class Control:
             ("GET", "timings"): lambda _: asdict(estate.timings),
             ("POST", "timings"): self._timings,
             ("POST", "quota"): self._quota,
+            ("POST", "crash"): self._crash,
+            ("POST", "event"): self._event,
             ("POST", "automated-snapshot"): self._automated_snapshot,
             ("POST", "automated-cluster-snapshot"): self._automated_cluster_snapshot,
             ("POST", "final-cluster-snapshot"): self._final_cluster_snapshot,
@@ -107,6 +112,25 @@ class Control:
             region.cluster_quota = int(clusters)
         if (cluster_snapshots := values.get("cluster_snapshots")) is not None:
             region.cluster_snapshot_quota = int(cluster_snapshots)
+
+    def _crash(self, values: Values) -> None:
+        account, name = required(values, "account", "instance")
+        server = self._instance(account, name, values).server
+        if server is None:
+            raise ControlError(f"the database of {name} does not run")
+        server.crash()
+
+    def _event(self, values: Values) -> None:
+        account, name, message = required(values, "account", "id", "message")
+        cluster = values.get("type") == CLUSTER
+        to = self._cluster(account, name, values) if cluster else self._instance(account, name, values)
+        self._estate.happened(to, str(message), *_list(values, "categories"))
+
+    def _instance(self, account: str, name: str, values: Values) -> Instance:
+        return self._estate.instance(account, values.get("region") or REGION, name)
+
+    def _cluster(self, account: str, name: str, values: Values) -> Cluster:
+        return self._estate.cluster(account, values.get("region") or REGION, name)
 
     def _automated_snapshot(self, values: Values) -> Values:
         account, instance = required(values, "account", "instance")

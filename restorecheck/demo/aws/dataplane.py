@@ -17,8 +17,8 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any, TypeVar
 
-from restorecheck.demo.aws import binaries, orphans, postgres
-from restorecheck.demo.aws.postgres import Server
+from restorecheck.demo.aws import binaries, catalog, mariadb, orphans, postgres
+from restorecheck.demo.aws.servers import Family, Server
 
 T = TypeVar("T")
 LONGEST_SOCKET_DIRECTORY = 80
@@ -26,7 +26,7 @@ LONGEST_SOCKET_DIRECTORY = 80
 
 
 class DataPlane:
-    """All PostgreSQL servers and snapshot copies of one demo AWS."""
+    """All database servers and snapshot copies of one demo AWS."""
 
     def __init__(self, directory: Path | None, programs: Path | None, *, checksums: bool) -> None:
         self._keep, self._checksums = directory is not None, checksums
@@ -37,6 +37,8 @@ class DataPlane:
         try:
             self._enterable()
             self.binaries = binaries.find(programs, self.root, self.user)
+            self.mariadb = mariadb.find(self.user)
+            self.engines = catalog.engines(self.binaries.version, self.mariadb.version if self.mariadb else None)
             self._directories()
         except BaseException:
             self.close()
@@ -75,19 +77,24 @@ class DataPlane:
 
     # --- instances -----------------------------------------------------------------------------------------------
 
-    def boot(self, name: str, source: Path | None) -> Server:
-        """Start a server on a copy of `source`, or on an empty data directory. Raises PostgresError."""
+    def boot(self, name: str, source: Path | Family) -> Server:
+        """Start a server on a copy of `source`, or on an empty data directory of a family. Raises PostgresError."""
         return self.serve(self.lay(name, source))
 
-    def lay(self, name: str, source: Path | None) -> Path:
+    def lay(self, name: str, source: Path | Family) -> Path:
         """Make a data directory that nobody serves yet: a copy of `source`, or an empty one. Returns it."""
         home = self.user.directory(self.root / "instances" / name)
-        _clone(source or self._template(), home / "data")
+        _clone(source if isinstance(source, Path) else self._template(source), home / "data")
         return home / "data"
+
+    def _server(self, data: Path) -> Server:
+        if self.mariadb and mariadb.holds(data):
+            return mariadb.Server(self.mariadb, data, self.sockets)
+        return postgres.Server(self.binaries, data, self.sockets)
 
     def serve(self, data: Path, port: int | None = None) -> Server:
         """Start a server on a data directory that is there, on this port if it is free. Raises PostgresError."""
-        server = Server(self.binaries, data, self.sockets)
+        server = self._server(data)
         with self._running_lock:
             self._running.add(server)  # before it starts, so that whoever closes meanwhile stops it
         try:
@@ -117,13 +124,18 @@ class DataPlane:
         with self._running_lock:
             return [server for server in self._running if server.pid is not None]
 
-    def _template(self) -> Path:
-        """Return an empty, initialised data directory, made once."""
+    def _template(self, family: Family) -> Path:
+        """Return an empty, initialised data directory of a family, made once."""
         name = f"template-{self.binaries.version}{'-checksums' if self._checksums else ''}"
+        if family == "mysql" and self.mariadb:
+            name = f"template-mariadb-{self.mariadb.version}"
         with self._template_lock:
             if not (self.root / name).exists():
                 making = self.user.directory(self.root / f"{name}-{uuid.uuid4().hex}")
-                postgres.initialise(self.binaries, making, checksums=self._checksums)
+                if family == "mysql" and self.mariadb:
+                    mariadb.initialise(self.mariadb, making)
+                else:
+                    postgres.initialise(self.binaries, making, checksums=self._checksums)
                 making.rename(self.root / name)
         return self.root / name
 

@@ -14,10 +14,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
+from restorecheck.demo.aws import mariadb, postgres
 from restorecheck.demo.aws.calllog import CallLog
 from restorecheck.demo.aws.clusters import Cluster
 from restorecheck.demo.aws.dataplane import DataPlane
 from restorecheck.demo.aws.errors import AwsError, ControlError
+from restorecheck.demo.aws.events import CLUSTER, INSTANCE, Events
 from restorecheck.demo.aws.faults import Faults
 from restorecheck.demo.aws.instances import Instance
 from restorecheck.demo.aws.snapshots import OF_CLUSTERS, OF_INSTANCES, Family, Snapshot
@@ -60,6 +62,7 @@ class Estate:
         self.timings = timings
         self.faults = Faults()
         self.calls = CallLog()
+        self.events = Events()
         self.offset = timedelta(0)
         self.outage: Outage | None = None
         self.lock = threading.RLock()
@@ -141,6 +144,11 @@ class Estate:
                 return found
         raise AwsError(family.missing, f"{family.word} {identifier} not found.")
 
+    def happened(self, to: Instance | Cluster, message: str, *categories: str) -> None:
+        """Note an event of an instance or cluster, now."""
+        kind = INSTANCE if isinstance(to, Instance) else CLUSTER
+        self.events.note(self.today(), (to.account, to.region), kind, to.identifier, message, *categories)
+
     def after(self, seconds: float, work: Callable[[], None]) -> None:
         """Do work once, some seconds from now, unless the estate is emptied before."""
 
@@ -156,7 +164,8 @@ class Estate:
     def describe(self) -> dict[str, Any]:
         """Return the running processes and where the data is, for the control endpoint."""
         return {
-            "postgres": sorted(server.pid for server in self.data.running() if server.pid is not None),
+            "postgres": sorted(pid for s in self.data.running() if isinstance(s, postgres.Server) and (pid := s.pid)),
+            "mariadb": sorted(pid for s in self.data.running() if isinstance(s, mariadb.Server) and (pid := s.pid)),
             "data_dir": str(self.data.root),
             "postgres_version": self.data.binaries.version,
             "postgres_bin": str(self.data.binaries.bin),
@@ -199,6 +208,7 @@ class Estate:
             self._regions.clear()
             self.faults.clear()
             self.calls.clear()
+            self.events.clear()
             self.timings, self.offset, self.outage = self._first_timings, timedelta(0), None
         self.data.empty(pending)
         for instance in instances:

@@ -9,8 +9,8 @@ first `after` matches and then strikes `times` times, or for ever. It does exact
 - `slow_boot`: the instance or cluster that the call makes stays `creating` this many seconds longer;
 - `connection`: the instance that the call makes takes no connections: "refuse" or "hang" (accepted, never answered);
 - `kill_query`: connections that run a query containing this text lose their server process, on any instance whose name
-  matches; `times` counts killed connections. With `crash` the process is killed as by a crash, so that PostgreSQL
-  throws out everybody and recovers.
+  matches; `times` counts killed connections. With `crash` the process is killed as by a crash, so that the server
+  throws out everybody and recovers. With `event` AWS tells of it in these words, in `category`.
 """
 
 from __future__ import annotations
@@ -81,6 +81,8 @@ class Fault:
     connection: str | None = None
     kill_query: str | None = None
     crash: bool = False
+    event: str | None = None
+    category: str = "maintenance"
     seen: int = field(default=0)
     struck: int = field(default=0)
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from restorecheck.demo.aws.postgres import Server
+from restorecheck.demo.aws.servers import Server
 from restorecheck.demo.aws.timeline import Timeline, Timings
 
 Wire = dict[str, Any]
@@ -78,6 +78,8 @@ class Instance:
     deleting: Timeline | None = None
     removal: Future[None] | None = None
     """The work behind its deletion."""
+    reboot: Future[None] | None = None
+    """The work behind the last reboot."""
     password: Timeline | None = None
     """The journey of a new master password; None when there is none under way."""
 
@@ -120,6 +122,8 @@ class Instance:
             return "failed"  # the data directory did not come up: crash recovery failed
         if by_clock == "available" and self.end_status:
             return self.end_status
+        if by_clock == "available" and self.reboot and not self.reboot.done():
+            return "rebooting"
         if by_clock == "available" and self.password:
             return self.password.at(now)
         return by_clock

@@ -5,9 +5,11 @@ from __future__ import annotations
 from psycopg import sql
 
 from restorecheck.demo.aws.errors import AwsError
-from restorecheck.demo.aws.postgres import Server
 
-RESERVED = frozenset({"rdsadmin", "rds_superuser", "rds_iam", "rds_password"})
+SUPERUSER = "rdsadmin"
+"""As on RDS: the master user is not a superuser, rdsadmin is."""
+
+RESERVED = frozenset({SUPERUSER, "rds_superuser", "rds_iam", "rds_password"})
 
 
 def roles(major: int) -> list[str]:
@@ -20,8 +22,8 @@ def roles(major: int) -> list[str]:
     return found
 
 
-def make(server: Server, user: str, password: str, database: str | None) -> None:
-    """Make the roles of RDS, the master user, and the first database if one is asked for."""
+def made(major: int, user: str, password: str, database: str | None) -> list[sql.SQL | sql.Composed]:
+    """Return what makes the roles of RDS, the master user, and the first database if one is asked for."""
     master = sql.Identifier(user)
     statements: list[sql.SQL | sql.Composed] = [
         sql.SQL("create role rds_superuser nologin"),
@@ -29,14 +31,14 @@ def make(server: Server, user: str, password: str, database: str | None) -> None
         sql.SQL("create role rds_password nologin"),
     ]
     grant = sql.SQL("grant {} to rds_superuser with admin option")
-    statements += [grant.format(sql.Identifier(role)) for role in roles(server.binaries.major)]
+    statements += [grant.format(sql.Identifier(role)) for role in roles(major)]
     # CREATEROLE and CREATEDB are attributes, which a member does not inherit.
     create = sql.SQL("create role {} login createdb createrole in role rds_superuser password {}")
     statements.append(create.format(master, sql.Literal(password)))
     statements.append(sql.SQL("alter database postgres owner to {}").format(master))
     if database and database != "postgres":
         statements.append(sql.SQL("create database {} owner {}").format(sql.Identifier(database), master))
-    server.execute(*statements)
+    return statements
 
 
 def new_password(user: str, password: str) -> sql.Composed:

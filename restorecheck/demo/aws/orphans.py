@@ -1,7 +1,7 @@
-"""No postgres outlives its server, however that died. Standard library only: this file also runs by itself.
+"""No database outlives its server, however that died. Standard library only: this file also runs by itself.
 
 Run as a program it is the watchdog: it waits until its standard input closes, which happens when the server that
-holds the other end dies for whatever reason, then kills every postgres under the data directory and removes it.
+holds the other end dies for whatever reason, then kills every database server under the data directory and removes it.
 A data directory belongs to a living server exactly as long as that holds the lock on the file `lock` in it.
 
 Only processes whose command line names a data directory below ours are ever signalled.
@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import IO
 
 PREFIX = "restorecheck-demo-aws-"
+_DATADIR = "--datadir="  # how MariaDB is told
 LOCK = "lock"
 PLENTY = 6 * 1024**3
 """Bytes of free memory above which data directories may lie in memory."""
@@ -36,7 +37,8 @@ def postgres_under(root: Path) -> list[int]:
             continue
         with contextlib.suppress(OSError, ValueError):
             words = (entry / "cmdline").read_bytes().decode(errors="replace").split("\0")
-            if words[words.index("-D") + 1].startswith(below):
+            data = next((w.removeprefix(_DATADIR) for w in words if w.startswith(_DATADIR)), None)
+            if (data or words[words.index("-D") + 1]).startswith(below):
                 found.append(int(entry.name))
     return sorted(found)
 

@@ -68,9 +68,9 @@ def _security_groups(account: str, region: str, vpc: str, ids: Sequence[str] | N
     return [{"VpcSecurityGroupId": name, "Status": "active"} for name in ids]
 
 
-def parameter_group(account: str, region: str, name: str | None, major: int, engine: str = "postgres") -> str:
+def parameter_group(account: str, region: str, name: str | None, family: str) -> str:
     """Return the name of the parameter group. Raises DBParameterGroupNotFound."""
-    default = f"default.{engine}{major}"
+    default = f"default.{family}"
     if name is None or name == default:
         return default
     if name not in rds_backends[account][region].db_parameter_groups:
@@ -78,9 +78,9 @@ def parameter_group(account: str, region: str, name: str | None, major: int, eng
     return name
 
 
-def cluster_parameter_group(account: str, region: str, name: str | None, major: str) -> str:
+def cluster_parameter_group(account: str, region: str, name: str | None, family: str) -> str:
     """Return the name of a cluster's parameter group. Raises DBClusterParameterGroupNotFound."""
-    default = f"default.aurora-postgresql{major}"
+    default = f"default.{family}"
     if name is None or name == default:
         return default
     if name not in rds_backends[account][region].db_cluster_parameter_groups:

@@ -7,6 +7,7 @@ started here are signalled. It knows nothing of AWS.
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import socket
 import subprocess
@@ -17,10 +18,10 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
+from restorecheck.demo.aws import master
 from restorecheck.demo.aws.binaries import Binaries
 
-SUPERUSER = "rdsadmin"
-"""As on RDS: the master user is not a superuser, rdsadmin is."""
+SUPERUSER = master.SUPERUSER
 
 SETTINGS = {
     "listen_addresses": "127.0.0.1",
@@ -167,11 +168,27 @@ class Server:
             for statement in statements:
                 connection.execute(statement)
 
+    def found(self, user: str, password: str, database: str | None) -> None:
+        """Make the roles of RDS, the master user, and the first database if one is asked for."""
+        self.execute(*master.made(self.binaries.major, user, password, database))
+
+    def new_password(self, user: str, password: str) -> None:
+        """Change the master user's password; a server that was stopped meanwhile keeps the old one."""
+        with contextlib.suppress(psycopg.Error):
+            self.execute(master.new_password(user, password))
+
     def base_backup(self, target: Path) -> None:
         """Copy the data directory as it is now; starting the copy runs crash recovery, as on a snapshot of RDS."""
         where = ["-h", str(self._sockets), "-p", str(self.port), "-U", SUPERUSER]
         how = ["--wal-method=fetch", "--checkpoint=fast", "--no-sync", "--no-manifest"]
         run(self.binaries, "pg_basebackup", *where, "-D", str(target), *how)
+
+    def crash(self) -> None:
+        """Let one of its processes die: it then throws everybody out, recovers and goes on."""
+        children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
+        if children:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(children[0]), signal.SIGKILL)
 
     def stop(self) -> None:
         """Stop at once (an immediate shutdown); its data directory stays."""

@@ -167,6 +167,23 @@ class DemoAws:
         order |= {"clusters": clusters, "cluster_snapshots": cluster_snapshots}
         self._control("POST", "quota", order)
 
+    def crash(self, account: str, instance: str, *, region: str = REGION) -> None:
+        """Let the database of an instance die as of a fault in it; it comes up again. No event tells of it."""
+        self._control("POST", "crash", {"account": account, "instance": instance, "region": region})
+
+    def event(
+        self,
+        account: str,
+        name: str,
+        message: str,
+        *categories: str,
+        of: Literal["db-instance", "db-cluster"] = "db-instance",
+        region: str = REGION,
+    ) -> None:
+        """Let AWS tell of an event, now. Nothing else happens."""
+        order = {"account": account, "id": name, "message": message, "categories": list(categories), "type": of}
+        self._control("POST", "event", order | {"region": region})
+
     def automated_snapshot(
         self,
         account: str,

@@ -68,6 +68,10 @@ class RdsApi(ClusterApi):
         rds_instances.delete(scope, instance, last)
         return self._instance(instance)
 
+    def reboot_db_instance(self) -> ActionResult:
+        """RebootDBInstance."""
+        return self._instance(rds_instances.reboot(self.scope, self.asked()))
+
     def _instance(self, instance: Instance) -> ActionResult:
         return ActionResult({"DBInstance": instance.describe(self.scope.now, self.scope.today)})
 
@@ -144,13 +148,19 @@ class RdsApi(ClusterApi):
 
     def describe_orderable_db_instance_options(self) -> ActionResult:
         """DescribeOrderableDBInstanceOptions."""
-        options = catalog.orderable(self.estate.data.binaries.version, self.scope.region_name, self.asked())
+        options = catalog.orderable(self.estate.data.engines.values(), self.scope.region_name, self.asked())
         return self.pages("OrderableDBInstanceOptions", "DBInstanceClass", options)
 
     def describe_db_engine_versions(self) -> ActionResult:
         """DescribeDBEngineVersions."""
-        versions = catalog.engine_versions(self.estate.data.binaries.version, self.asked())
+        versions = catalog.engine_versions(self.estate.data.engines.values(), self.asked())
         return self.pages("DBEngineVersions", "EngineVersion", versions)
+
+    def describe_events(self) -> ActionResult:
+        """DescribeEvents."""
+        scope = self.scope
+        found = self.estate.events.find((scope.account, scope.region_name), self.asked(), scope.today)
+        return self.pages("Events", "_Key", [event.describe() for event in found])
 
     def describe_account_attributes(self) -> ActionResult:
         """DescribeAccountAttributes."""
@@ -186,7 +196,6 @@ for _operation in (
     "failover_db_cluster",
     "promote_read_replica",
     "promote_read_replica_db_cluster",
-    "reboot_db_instance",
     "restore_db_cluster_to_point_in_time",
     "restore_db_instance_to_point_in_time",
     "start_db_cluster",

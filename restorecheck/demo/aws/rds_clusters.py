@@ -22,19 +22,18 @@ from restorecheck.demo.aws.timeline import FOREVER, Timeline
 from restorecheck.demo.aws.volumes import Volume
 
 Wire = dict[str, Any]
-LONGEST_PASSWORD = 41
 STATE = "InvalidDBClusterStateFault"
 
 
 def create(scope: Scope, asked: Wire) -> Cluster:
     """CreateDBCluster: an empty database, and the master user."""
-    _check_engine(asked)
+    engine = _engine(scope, asked)
     for name in ("MasterUsername", "MasterUserPassword"):
         if not asked.get(name):
             raise AwsError("InvalidParameterValue", f"The parameter {name} must be provided and must not be blank.")
     user, password, database = asked["MasterUsername"], asked["MasterUserPassword"], asked.get("DatabaseName")
     master.check_user(user)
-    master.check_password(password, LONGEST_PASSWORD)
+    master.check_password(password, engine.longest_password)
     if asked.get("KmsKeyId") and not asked.get("StorageEncrypted"):
         raise AwsError("InvalidParameterCombination", "KmsKeyId requires StorageEncrypted.")
     key = None
@@ -47,7 +46,7 @@ def create(scope: Scope, asked: Wire) -> Cluster:
         "AvailabilityZones": [scope.region_name + zone for zone in "abc"],
         "BackupRetentionPeriod": 1,
         "EngineMode": "provisioned",
-        "Port": 5432,
+        "Port": engine.port,
         "PreferredBackupWindow": "03:00-03:30",
         "PreferredMaintenanceWindow": "sun:04:00-sun:04:30",
         "StorageType": "aurora",
@@ -55,13 +54,13 @@ def create(scope: Scope, asked: Wire) -> Cluster:
     # Without a key of the account, Aurora's storage is encrypted under one of AWS's own: that counts as not encrypted.
     kept |= {"StorageEncryptionType": "sse-kms" if key else "sse-rds"}
     kept |= {"StorageEncrypted": key is not None, "KmsKeyId": key}
-    kept["EngineVersion"] = catalog.aurora_version(data.binaries.version, asked.get("EngineVersion"))
+    kept["EngineVersion"] = catalog.version(engine, asked.get("EngineVersion"))
 
     def lay() -> Path:
-        laid = data.lay(resource_id, None)
+        laid = data.lay(resource_id, engine.family)
         server = data.serve(laid)
         try:
-            master.make(server, user, password, database)
+            server.found(user, password, database)
         finally:
             data.halt(server)
         return laid
@@ -71,7 +70,7 @@ def create(scope: Scope, asked: Wire) -> Cluster:
 
 def restore(scope: Scope, asked: Wire) -> Cluster:
     """RestoreDBClusterFromSnapshot: also straight from a shared and encrypted one, unlike an instance's."""
-    _check_engine(asked)
+    engine = _engine(scope, asked)
     identifier = asked["SnapshotIdentifier"]
     snapshot = scope.estate.snapshot(scope.account, scope.region_name, identifier, OF_CLUSTERS)
     if snapshot.region != scope.region_name:
@@ -84,13 +83,16 @@ def restore(scope: Scope, asked: Wire) -> Cluster:
         keys.check_enabled(key)
     if asked.get("KmsKeyId"):
         key = keys.usable(scope.account, scope.region_name, asked["KmsKeyId"])
+    if engine.name != snapshot.settings["Engine"]:
+        message = f"The engine {engine.name} is not that of the snapshot, {snapshot.settings['Engine']}."
+        raise AwsError("InvalidParameterValue", message)
     data, resource_id = scope.estate.data, new_resource_id()
     kept = {name: snapshot.settings[name] for name in INHERITED if snapshot.settings.get(name) is not None}
     kept |= {name: asked[name] for name in ("BackupRetentionPeriod", "DatabaseName", "Port") if asked.get(name)}
     kept |= {"StorageEncrypted": key is not None, "KmsKeyId": key}
     kept["StorageEncryptionType"] = "sse-kms" if key else snapshot.settings["StorageEncryptionType"]
     # Not the snapshot's version: what is not asked for is the default of today.
-    kept["EngineVersion"] = catalog.aurora_version(data.binaries.version, asked.get("EngineVersion"))
+    kept["EngineVersion"] = catalog.version(engine, asked.get("EngineVersion"))
     if catalog.older(kept["EngineVersion"], snapshot.settings["EngineVersion"]):
         message = f"Cannot restore from version {snapshot.settings['EngineVersion']} to {kept['EngineVersion']}."
         raise AwsError("InvalidParameterCombination", message)
@@ -104,10 +106,14 @@ def restore(scope: Scope, asked: Wire) -> Cluster:
     return _make(scope, asked, kept, Content(dict(tags), resource_id, lay))
 
 
-def _check_engine(asked: Wire) -> None:
-    if asked.get("Engine") != catalog.AURORA:
-        message = f"The engine {asked.get('Engine')} does not fit: the demo AWS has clusters of {catalog.AURORA} only."
+def _engine(scope: Scope, asked: Wire) -> catalog.Engine:
+    offered = scope.estate.data.engines
+    engine = offered.get(str(asked.get("Engine")))
+    if engine is None or not engine.of_clusters:
+        known = ", ".join(e.name for e in offered.values() if e.of_clusters)
+        message = f"The engine {asked.get('Engine')} does not fit: the demo AWS has clusters of {known} only."
         raise AwsError("InvalidParameterValue", message)
+    return engine
 
 
 @dataclass(frozen=True)
@@ -130,7 +136,10 @@ def _make(scope: Scope, asked: Wire, kept: Wire, content: Content) -> Cluster:
         raise AwsError("DBClusterQuotaExceededFault", message)
     _check_retention(kept["BackupRetentionPeriod"])
     group = placement.cluster_parameter_group(
-        scope.account, scope.region_name, asked.get("DBClusterParameterGroupName"), kept["EngineVersion"].split(".")[0]
+        scope.account,
+        scope.region_name,
+        asked.get("DBClusterParameterGroupName"),
+        scope.estate.data.engines[kept["Engine"]].group,
     )
     where = placement.placement(scope.account, scope.region_name, asked)
     settings = kept | {
@@ -169,6 +178,7 @@ def _make(scope: Scope, asked: Wire, kept: Wire, content: Content) -> Cluster:
         end_status=end_status,
     )
     region.clusters[identifier] = cluster
+    scope.estate.happened(cluster, "DB cluster created.", "creation")
     return cluster
 
 
@@ -205,7 +215,7 @@ def modify(scope: Scope, asked: Wire) -> Cluster:
         _check_retention(asked["BackupRetentionPeriod"])
     password = asked.get("MasterUserPassword")
     if password:
-        master.check_password(password, LONGEST_PASSWORD)
+        master.check_password(password, scope.estate.data.engines[cluster.settings["Engine"]].longest_password)
     cluster.settings |= {name: asked[name] for name in _CHANGEABLE if asked.get(name) is not None}
     cluster.settings |= {field: asked[name] for name, field in _SWITCHES.items() if asked.get(name) is not None}
     if password:
@@ -218,11 +228,11 @@ def _change_password(scope: Scope, cluster: Cluster, password: str) -> None:
     seconds = scope.estate.timings.password
     phases = (("available", seconds / 2), ("resetting-master-credentials", FOREVER))
     cluster.password = Timeline(scope.now, phases, "available")
-    change = master.new_password(cluster.settings["MasterUsername"], password)
 
     def work() -> None:
-        cluster.volume.order(change)
+        cluster.volume.new_password(cluster.settings["MasterUsername"], password)
         cluster.password = None
+        scope.estate.happened(cluster, "Reset master credentials.", "configuration change")
 
     scope.estate.after(seconds, work)
 
@@ -272,6 +282,7 @@ def delete(scope: Scope, asked: Wire) -> Cluster:
     if asked.get("DeleteAutomatedBackups", True):
         rds_snapshots.remove_automated(scope, cluster.resource_id, OF_CLUSTERS)
     cluster.deleting = Timeline(scope.now, (("deleting", scope.estate.timings.delete),), "gone")
+    scope.estate.happened(cluster, "DB cluster deleted.", "deletion")
     before = [member.removal for member in cluster.members if member.removal]
 
     def work() -> None:

@@ -9,14 +9,15 @@ import re
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from restorecheck.demo.aws import catalog, keys, master, placement
 from restorecheck.demo.aws.errors import AwsError
 from restorecheck.demo.aws.estate import Estate
 from restorecheck.demo.aws.instances import INHERITED, Dead, Instance, journey, tag_map
-from restorecheck.demo.aws.postgres import Server
 from restorecheck.demo.aws.scope import Scope
+from restorecheck.demo.aws.servers import Family, Server
 from restorecheck.demo.aws.snapshots import Snapshot
 from restorecheck.demo.aws.timeline import FOREVER
 
@@ -25,15 +26,18 @@ Wire = dict[str, Any]
 
 def create(scope: Scope, asked: Wire) -> Instance:
     """CreateDBInstance."""
-    if asked.get("Engine") != "postgres":
-        raise AwsError("InvalidParameterValue", "Outside clusters the demo AWS has instances of engine postgres only.")
+    engine = scope.estate.data.engines.get(str(asked.get("Engine")))
+    if engine is None or engine.of_clusters:
+        known = ", ".join(e.name for e in scope.estate.data.engines.values() if not e.of_clusters)
+        message = f"Outside clusters the demo AWS has instances of engine {known} only."
+        raise AwsError("InvalidParameterValue", message)
     for name in ("MasterUsername", "MasterUserPassword", "DBInstanceClass"):
         if not asked.get(name):
             raise AwsError("InvalidParameterValue", f"The parameter {name} must be provided and must not be blank.")
     user, password = asked["MasterUsername"], asked["MasterUserPassword"]
     master.check_user(user)
-    master.check_password(password)
-    version = catalog.version(scope.estate.data.binaries.version, asked.get("EngineVersion"))
+    master.check_password(password, engine.longest_password)
+    version = catalog.version(engine, asked.get("EngineVersion"))
     encrypted = bool(asked.get("StorageEncrypted"))
     if asked.get("KmsKeyId") and not encrypted:
         raise AwsError("InvalidParameterCombination", "KmsKeyId requires StorageEncrypted.")
@@ -46,10 +50,10 @@ def create(scope: Scope, asked: Wire) -> Instance:
         "AllocatedStorage": 20,
         "AutoMinorVersionUpgrade": True,
         "BackupRetentionPeriod": 1,
-        "Engine": "postgres",
-        "LicenseModel": "postgresql-license",
-        "OptionGroupName": f"default:postgres-{version.split('.')[0]}",
-        "Port": 5432,
+        "Engine": engine.name,
+        "LicenseModel": engine.licence,
+        "OptionGroupName": engine.option_group,
+        "Port": engine.port,
         "PreferredBackupWindow": "03:00-03:30",
         "PreferredMaintenanceWindow": "sun:04:00-sun:04:30",
         "StorageType": "gp3",
@@ -58,9 +62,11 @@ def create(scope: Scope, asked: Wire) -> Instance:
     database = asked.get("DBName")
 
     def fill(server: Server) -> None:
-        master.make(server, user, password, database)
+        server.found(user, password, database)
 
-    return _make(scope, asked, inherited, Content(tag_map(asked.get("Tags")), fill=fill))
+    instance = _make(scope, asked, inherited, Content(tag_map(asked.get("Tags")), engine.family, fill=fill))
+    scope.estate.happened(instance, "DB instance created.", "creation")
+    return instance
 
 
 def restore(scope: Scope, asked: Wire) -> Instance:
@@ -86,17 +92,22 @@ def restore(scope: Scope, asked: Wire) -> Instance:
             inherited[name] = asked[name]
     # "Tags: always", says the guide, "else the source's tags are inherited": no list at all, not an empty one.
     tags = snapshot.instance_tags | snapshot.tags if asked.get("Tags") is None else tag_map(asked["Tags"])
-    return _make(scope, asked, inherited, Content(dict(tags), snapshot=snapshot))
+    instance = _make(scope, asked, inherited, Content(dict(tags), snapshot.directory, snapshot=snapshot))
+    scope.estate.happened(instance, f"Restored from snapshot {snapshot.identifier}.", "restoration")
+    return instance
 
 
 def _check_same(asked: Wire, snapshot: Snapshot) -> None:
-    if asked.get("Engine") not in {None, "postgres"}:
+    engine = snapshot.settings["Engine"]
+    if asked.get("Engine") not in {None, engine}:
         raise AwsError("InvalidParameterValue", "Engine must be compatible with the engine of the source.")
     storage = asked.get("AllocatedStorage")
     if storage is not None and storage < snapshot.settings["AllocatedStorage"]:
         raise AwsError("InvalidParameterValue", "AllocatedStorage must not be smaller than that of the snapshot.")
     if asked.get("DBName"):
-        raise AwsError("InvalidParameterValue", "DBName is not supported when restoring for engine postgres.")
+        raise AwsError("InvalidParameterValue", f"DBName is not supported when restoring for engine {engine}.")
+    if asked.get("EngineLifecycleSupport") and engine == "mariadb":
+        raise AwsError("InvalidParameterCombination", "EngineLifecycleSupport is not supported for engine mariadb.")
 
 
 @dataclass(frozen=True)
@@ -104,6 +115,7 @@ class Content:
     """What a new instance begins with: a snapshot's data, or an empty database and what fills it."""
 
     tags: dict[str, str]
+    source: Path | Family
     snapshot: Snapshot | None = None
     fill: Callable[[Server], None] | None = None
 
@@ -124,12 +136,12 @@ def _make(scope: Scope, asked: Wire, inherited: Wire, content: Content) -> Insta
     """Check what every new instance is checked for, and start it."""
     region, estate = scope.region, scope.estate
     identifier = new_identifier(scope, asked)
-    catalog.check_class(inherited["DBInstanceClass"])
+    engine = estate.data.engines[inherited["Engine"]]
+    catalog.check_class(inherited["DBInstanceClass"], engine)
     retention = inherited["BackupRetentionPeriod"]
     if not 0 <= retention <= 35:
         raise AwsError("InvalidParameterValue", f"Invalid backup retention period: {retention}. It must be 0 to 35.")
-    major = int(inherited["EngineVersion"].split(".")[0])
-    group = placement.parameter_group(scope.account, scope.region_name, asked.get("DBParameterGroupName"), major)
+    group = placement.parameter_group(scope.account, scope.region_name, asked.get("DBParameterGroupName"), engine.group)
     where = placement.placement(scope.account, scope.region_name, asked)
     settings = inherited | where | flags(asked, encrypted=bool(inherited.get("StorageEncrypted")))
     settings["DBParameterGroups"] = [{"DBParameterGroupName": group, "ParameterApplyStatus": "in-sync"}]
@@ -172,7 +184,7 @@ def _boot(estate: Estate, instance: Instance, content: Content) -> None:
     snapshot = content.snapshot
 
     def work() -> Server:
-        server = estate.data.boot(instance.resource_id, snapshot.directory if snapshot else None)
+        server = estate.data.boot(instance.resource_id, content.source)
         if content.fill:
             content.fill(server)
         return server

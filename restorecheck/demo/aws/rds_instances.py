@@ -5,12 +5,9 @@ A function takes the caller's scope and the parameters of the call, and returns 
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from typing import Any
-
-import psycopg
 
 from restorecheck.demo.aws import catalog, master
 from restorecheck.demo.aws.errors import AwsError
@@ -33,10 +30,11 @@ def modify(scope: Scope, asked: Wire) -> Instance:
         raise AwsError("InvalidParameterCombination", f"The demo AWS cannot modify {unknown[0]}.")
     if instance.cluster and (wrong := sorted(_OF_CLUSTERS & {n for n in asked if asked[n] is not None})):
         raise AwsError("InvalidParameterCombination", f"{wrong[0]} is the cluster's: use ModifyDBCluster.")
+    engine = scope.estate.data.engines[instance.settings["Engine"]]
     if asked.get("MasterUserPassword"):
-        master.check_password(asked["MasterUserPassword"])
+        master.check_password(asked["MasterUserPassword"], engine.longest_password)
     if asked.get("DBInstanceClass"):
-        catalog.check_class(asked["DBInstanceClass"], instance.settings["Engine"])
+        catalog.check_class(asked["DBInstanceClass"], engine)
     instance.settings |= {name: asked[name] for name in _CHANGEABLE if asked.get(name) is not None}
     if asked.get("MasterUserPassword"):
         _change_password(scope, instance, asked["MasterUserPassword"])
@@ -66,14 +64,32 @@ def _change_password(scope: Scope, instance: Instance, password: str) -> None:
     assert server is not None  # the status was available
     phases = (("available", seconds / 2), ("resetting-master-credentials", FOREVER))
     instance.password = Timeline(scope.now, phases, "available")
-    change = master.new_password(instance.settings["MasterUsername"], password)
 
     def work() -> None:
-        with contextlib.suppress(psycopg.Error):  # the instance was deleted meanwhile
-            server.execute(change)
+        server.new_password(instance.settings["MasterUsername"], password)
         instance.password = None
+        scope.estate.happened(instance, "Reset master credentials.", "configuration change")
 
     scope.estate.after(seconds, work)
+
+
+def reboot(scope: Scope, asked: Wire) -> Instance:
+    """RebootDBInstance: its server stops in order and comes up again where it was. Of a cluster, with its writer."""
+    estate = scope.estate
+    instance = estate.instance(scope.account, scope.region_name, asked["DBInstanceIdentifier"])
+    server, status = instance.server, instance.status(scope.now)
+    if server is None or status != "available":
+        raise AwsError("InvalidDBInstanceState", f"Instance {instance.identifier} is {status}.")
+
+    def work() -> None:
+        estate.happened(instance, "DB instance shutdown.", "availability")
+        server.stop()
+        if instance.deleting is None:
+            server.start(server.port)
+            estate.happened(instance, "DB instance restarted.", "availability")
+
+    instance.reboot = estate.data.submit(work)
+    return instance
 
 
 def describe(scope: Scope, asked: Wire) -> Iterable[Instance]:
@@ -135,6 +151,7 @@ def delete(scope: Scope, instance: Instance, after: Future[Any] | None) -> None:
     """Let it go: `deleting` for a while, its database stopped once `after`, a final snapshot, is done."""
     estate = scope.estate
     instance.deleting = Timeline(scope.now, (("deleting", estate.timings.delete),), "gone")
+    estate.happened(instance, "DB instance deleted.", "deletion")
 
     def work() -> None:
         if after:

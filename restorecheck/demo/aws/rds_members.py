@@ -48,7 +48,7 @@ def create(scope: Scope, asked: Wire) -> Instance:
     identifier = new_identifier(scope, asked)
     if (status := cluster.status(scope.now)) != "available":
         raise AwsError("InvalidDBClusterStateFault", f"DB cluster {cluster.identifier} is {status}.")
-    _check_class(asked.get("DBInstanceClass"), cluster)
+    _check_class(asked.get("DBInstanceClass"), cluster, _engine(scope, cluster))
     settings = _settings(scope, asked, cluster)
     instance = troubled(
         scope,
@@ -65,14 +65,19 @@ def create(scope: Scope, asked: Wire) -> Instance:
     )
     cluster.members = [*(m for m in cluster.members if not m.gone(scope.now)), instance]
     scope.region.instances[identifier] = instance
+    scope.estate.happened(instance, "DB instance created.", "creation")
     _start_later(scope, cluster, instance)
     return instance
 
 
-def _check_class(name: str | None, cluster: Cluster) -> None:
+def _engine(scope: Scope, cluster: Cluster) -> catalog.Engine:
+    return scope.estate.data.engines[cluster.settings["Engine"]]
+
+
+def _check_class(name: str | None, cluster: Cluster, engine: catalog.Engine) -> None:
     if name is None:
         raise AwsError("InvalidParameterValue", "The parameter DBInstanceClass must be provided and must not be blank.")
-    catalog.check_class(name, catalog.AURORA)
+    catalog.check_class(name, engine)
     if name == catalog.SERVERLESS and not cluster.settings.get("ServerlessV2ScalingConfiguration"):
         message = (
             "Set the Serverless v2 scaling configuration on the parent DB cluster before creating a Serverless v2 DB "
@@ -87,9 +92,9 @@ def _settings(scope: Scope, asked: Wire, cluster: Cluster) -> Wire:
     if group is not None and group.lower() != of_cluster["DBSubnetGroup"]:
         message = f"The DB subnet group {group} is not that of the cluster, {of_cluster['DBSubnetGroup']}."
         raise AwsError("InvalidParameterCombination", message)
-    major = int(of_cluster["EngineVersion"].split(".")[0])
+    engine = _engine(scope, cluster)
     parameters = placement.parameter_group(
-        scope.account, scope.region_name, asked.get("DBParameterGroupName"), major, catalog.AURORA
+        scope.account, scope.region_name, asked.get("DBParameterGroupName"), engine.group
     )
     same = (
         "AllocatedStorage BackupRetentionPeriod Engine EngineVersion KmsKeyId MasterUsername Port "
@@ -108,7 +113,7 @@ def _settings(scope: Scope, asked: Wire, cluster: Cluster) -> Wire:
         "DBClusterIdentifier": cluster.identifier,
         "DBInstanceClass": asked["DBInstanceClass"],
         "DBParameterGroups": [{"DBParameterGroupName": parameters, "ParameterApplyStatus": "in-sync"}],
-        "LicenseModel": "postgresql-license",
+        "LicenseModel": engine.licence,
         "PromotionTier": asked.get("PromotionTier", 1),
         "StorageEncryptionType": of_cluster["StorageEncryptionType"],
         "VpcSecurityGroups": of_cluster["VpcSecurityGroups"],
@@ -142,6 +147,7 @@ def delete(scope: Scope, instance: Instance) -> None:
     cluster = estate.cluster(scope.account, scope.region_name, str(instance.cluster))
     instance.deleting = Timeline(scope.now, (("deleting", estate.timings.delete),), "gone")
     instance.give_up()
+    estate.happened(instance, "DB instance deleted.", "deletion")
 
     def work() -> None:
         if not instance.boot.cancelled():

@@ -183,7 +183,7 @@ class ClusterSnapshot(Snapshot):
             "SnapshotCreateTime": self.created,
             "TagList": tag_list(self.tags) if own else [],
             "SourceDBClusterSnapshotArn": self.source_arn,
-            "LicenseModel": "postgresql-license",
+            "LicenseModel": "general-public-license" if "mysql" in self.settings["Engine"] else "postgresql-license",
             "VpcId": self.settings["_VpcId"],
         }
         same = (

@@ -6,17 +6,13 @@ stays the same as long as nobody takes it in between: while no server runs, conn
 
 from __future__ import annotations
 
-import contextlib
 import threading
 from concurrent.futures import Future
 from pathlib import Path
 
-import psycopg
-from psycopg import sql
-
 from restorecheck.demo.aws.dataplane import DataPlane
 from restorecheck.demo.aws.instances import Dead
-from restorecheck.demo.aws.postgres import Server
+from restorecheck.demo.aws.servers import Server
 
 
 class Volume:
@@ -26,7 +22,7 @@ class Volume:
         self._data, self.laid = data, laid
         self._lock = threading.Lock()
         self._server: Server | None = None
-        self._waiting: list[sql.Composed] = []
+        self._waiting: tuple[str, str] | None = None  # the master user and his new password
         self._parked = Dead(hang=False)
 
     @property
@@ -46,8 +42,9 @@ class Volume:
                 except BaseException:
                     self._parked = Dead(hang=False, port=port)
                     raise
-                waiting, self._waiting = self._waiting, []
-                self._server.execute(*waiting)
+                waiting, self._waiting = self._waiting, None
+                if waiting:
+                    self._server.new_password(*waiting)
             return self._server
 
     def stop(self) -> None:
@@ -61,14 +58,18 @@ class Volume:
             self._data.halt(server)
             self._parked = Dead(hang=False, port=server.port)
 
-    def order(self, statement: sql.Composed) -> None:
-        """Run a statement as the superuser: now, or as soon as a server runs."""
+    def new_password(self, user: str, password: str) -> None:
+        """Change the master user's password: now, or as soon as a server runs."""
         with self._lock:
             if self._server is None:
-                self._waiting.append(statement)
-                return
-            with contextlib.suppress(psycopg.Error):  # the server was stopped meanwhile
-                self._server.execute(statement)
+                self._waiting = (user, password)
+            else:
+                self._server.new_password(user, password)
+
+    @property
+    def server(self) -> Server | None:
+        """The server, if one runs."""
+        return self._server
 
     def backup(self, target: Path) -> None:
         """Copy the data as it is now."""

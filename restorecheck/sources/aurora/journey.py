@@ -155,7 +155,7 @@ def _look_open(reach: ClusterReach, point: RecoveryPoint) -> Look:
     return Look(done, said if done else f"{both}, {said}")
 
 
-def examine(reach: ClusterReach) -> Answers:
+def examine(reach: ClusterReach, point: RecoveryPoint) -> Answers:
     """Ask every assertion's question of the copy, as its read-only role."""
     cluster, _ = _living(reach, reach.cluster())
-    return asking.answers(reach, reach.login(cluster))
+    return asking.answers(reach, point, reach.login(cluster))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 from restorecheck.databases.interface import Login
 from restorecheck.errors import QueryError, SourceError
 from restorecheck.model import AuroraSource, Plan, RecoveryPoint
-from restorecheck.sources.rds import describing
+from restorecheck.sources.rds import describing, engines
 from restorecheck.sources.rds.describing import Described
 from restorecheck.sources.rds.naming import OF_CLUSTERS, Snapshots
 from restorecheck.sources.rds.reach import ImaginedReach, Reach, World
@@ -17,7 +18,7 @@ class ClusterReach(Reach):
     """The two accounts of a plan whose source is a cluster."""
 
     kept: ClassVar[Snapshots] = OF_CLUSTERS
-    engines: ClassVar[frozenset[str]] = frozenset({"aurora-postgresql"})
+    engines: ClassVar[Mapping[str, str]] = engines.OF_CLUSTERS
 
     def __init__(self, plan: Plan, world: World) -> None:
         super().__init__(plan, world)
@@ -38,6 +39,11 @@ class ClusterReach(Reach):
     def cluster(self) -> Described | None:
         """Describe the scratch cluster, or return None if AWS knows none."""
         return describing.cluster(self.hand("scratch"), self.name)
+
+    def eventful(self) -> list[tuple[str, str]]:
+        """Return the cluster and its instances, also those that somebody else put there."""
+        members = [m["DBInstanceIdentifier"] for m in (self.cluster() or {}).get("DBClusterMembers") or ()]
+        return [("db-cluster", self.name), *(("db-instance", name) for name in dict.fromkeys([self.name, *members]))]
 
     def sighted_cluster(self) -> Described | None:
         """Return the scratch cluster as a listing shared with other runs shows it: for waiting, and nothing else."""

@@ -41,8 +41,7 @@ class RdsSnapshots:
 
     def examine(self, point: RecoveryPoint) -> Answers:
         """See Source.examine."""
-        del point
-        return journey.examine(self._reach)
+        return journey.examine(self._reach, point)
 
     def teardown(self, point: RecoveryPoint) -> Sequence[Stage]:
         """See Source.teardown."""

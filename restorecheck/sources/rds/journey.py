@@ -15,6 +15,7 @@ from restorecheck.model import Answers, RecoveryPoint
 from restorecheck.sources.interface import Stage
 from restorecheck.sources.rds import asking, copies
 from restorecheck.sources.rds.describing import Described
+from restorecheck.sources.rds.engines import EXTENDED
 from restorecheck.sources.rds.reach import Reach
 
 
@@ -44,6 +45,9 @@ def _restore(reach: Reach, point: RecoveryPoint) -> None:
     }
     if point.storage_type in {"io1", "io2"}:  # these are refused without Iops
         optional["Iops"] = point.iops
+    if point.engine in EXTENDED:
+        # Extended support is billed, and cannot be left again, even by a copy that lives for an hour.
+        optional["EngineLifecycleSupport"] = "open-source-rds-extended-support-disabled"
     try:
         reach.hand("scratch").call(
             "rds",
@@ -60,8 +64,6 @@ def _restore(reach: Reach, point: RecoveryPoint) -> None:
             AutoMinorVersionUpgrade=False,
             CopyTagsToSnapshot=False,
             EnableIAMDatabaseAuthentication=False,
-            # Extended support is billed, and cannot be left again, even by a copy that lives for an hour.
-            EngineLifecycleSupport="open-source-rds-extended-support-disabled",
             Tags=reach.tags("db", "scratch"),
             **{k: v for k, v in optional.items() if v is not None},
         )
@@ -116,7 +118,7 @@ def _look_open(reach: Reach, point: RecoveryPoint) -> Look:
     return Look(done, said if done else f"{status}, {said}")
 
 
-def examine(reach: Reach) -> Answers:
+def examine(reach: Reach, point: RecoveryPoint) -> Answers:
     """Ask every assertion's question of the copy, as its read-only role."""
     instance, _ = alive(reach, reach.instance())
-    return asking.answers(reach, reach.login(instance))
+    return asking.answers(reach, point, reach.login(instance))

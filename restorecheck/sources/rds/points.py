@@ -12,6 +12,7 @@ from datetime import datetime
 from restorecheck.errors import AwsError, SourceError
 from restorecheck.model import RecoveryPoint, SnapshotKind
 from restorecheck.schedule import PREFIX
+from restorecheck.sources.rds import engines
 from restorecheck.sources.rds.describing import Described
 from restorecheck.sources.rds.reach import Reach, Side
 
@@ -73,8 +74,7 @@ def _picked(reach: Reach, offered: list[Offered]) -> Offered:
 def _point(reach: Reach, kind: SnapshotKind, snapshot: Described, newest: datetime) -> RecoveryPoint:
     kept = reach.kept
     arn = snapshot[kept.arn]
-    if snapshot["Engine"] not in reach.engines:  # said now, and not after a restore that nobody can ask
-        raise SourceError(f"{arn} is of engine {snapshot['Engine']}", kind="engine-unsupported")
+    _check_engine(reach, arn, snapshot["Engine"])
     # Under a key that AWS owns, a cluster snapshot says that it is not encrypted, and is. [RDS API, DBClusterSnapshot]
     by_aws = snapshot.get("StorageEncryptionType") == "sse-rds"
     encrypted = bool(snapshot.get(kept.encrypted)) or by_aws
@@ -103,6 +103,14 @@ def _point(reach: Reach, kind: SnapshotKind, snapshot: Described, newest: dateti
         storage_type=snapshot.get("StorageType"),
         remarks=_remarks(snapshot),
     )
+
+
+def _check_engine(reach: Reach, arn: str, engine: str) -> None:
+    """Raise SourceError for a snapshot that this check cannot ask: now, and not after a restore."""
+    if trouble := engines.why_not(reach.source, engine):
+        kind, hint = trouble
+        asks = f", and the check asks its questions of {reach.source.engine}" if kind == "config" else ""
+        raise SourceError(f"{arn} is of engine {engine}{asks}", hint, kind=kind)
 
 
 def _remarks(snapshot: Described) -> tuple[str, ...]:

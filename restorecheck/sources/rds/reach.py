@@ -5,10 +5,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import wraps
+from types import MappingProxyType
 from typing import ClassVar, Literal
 
 from restorecheck.databases.interface import Database, Login
@@ -17,7 +19,7 @@ from restorecheck.fence import TAG_RESOURCE, TAG_RUN, Fence, Hand, Permit, Role
 from restorecheck.model import AuroraSource, Plan, RdsSource, RecoveryPoint, SnapshotKind
 from restorecheck.passwords import Passwords
 from restorecheck.schedule import scratch_name
-from restorecheck.sources.rds import describing
+from restorecheck.sources.rds import describing, engines
 from restorecheck.sources.rds.describing import Described
 from restorecheck.sources.rds.naming import OF_INSTANCES, Snapshots
 from restorecheck.sources.rds.sightings import Sightings
@@ -27,16 +29,21 @@ READER = "restorecheck_reader_"
 
 Side = Literal["source", "scratch"]
 
+DEFAULT_DATABASE = MappingProxyType({"postgresql": "postgres", "mysql": ""})
+"""Where a connection goes if nobody named a database: MySQL lets a client in without one."""
+
 
 @dataclass(frozen=True, slots=True)
 class World:
     """What an RDS source works with; given by the composition root."""
 
     fence: Fence
-    database: Database
+    databases: Mapping[str, Database]  # by who asks: "postgresql", "mysql"
     passwords: Passwords
     now: Callable[[], datetime]
     sightings: Sightings | None = None  # shared by all runs of a process; None: each look asks AWS for itself
+    tell: Callable[[str], object] = lambda _: None  # hears how far a long look has come; see databases.Beside
+    wait: Callable[[float], object] = time.sleep  # seconds
 
 
 class Reach:
@@ -44,8 +51,8 @@ class Reach:
 
     kept: ClassVar[Snapshots] = OF_INSTANCES
     """The kind of snapshot that the source is kept as."""
-    engines: ClassVar[frozenset[str]] = frozenset({"postgres"})
-    """Engines that can be asked."""
+    engines: ClassVar[Mapping[str, str]] = engines.OF_INSTANCES
+    """Engines that can be asked, as AWS names them, and by whom: a key of `World.databases`."""
 
     def __init__(self, plan: Plan, world: World) -> None:
         if not isinstance(plan.check.source, RdsSource | AuroraSource):
@@ -68,7 +75,14 @@ class Reach:
     def database(self) -> str:
         """The database that a connection is made to unless a question names another."""
         named = (self.source.database, *(a.database for a in self.check.assertions))
-        return next((name for name in named if name), "postgres")
+        return next((name for name in named if name), DEFAULT_DATABASE[self.source.engine])
+
+    def asker(self, point: RecoveryPoint) -> Database:
+        """Return who asks a copy of this point. Raises SourceError `engine-unsupported`."""
+        family = self.engines.get(point.engine, "")
+        if family not in self.world.databases:
+            raise SourceError(f"{point.arn} is of engine {point.engine}", kind="engine-unsupported")
+        return self.world.databases[family]
 
     # --- which way a point goes: decided by the point and the plan alone, so that a replay goes the same way -------
 
@@ -142,6 +156,10 @@ class Reach:
     def instance(self) -> Described | None:
         """Describe the scratch instance, or return None if AWS knows none."""
         return describing.instance(self.hand("scratch"), self.name)
+
+    def eventful(self) -> list[tuple[str, str]]:
+        """Return what may have events of this run's copy: types as DescribeEvents names them, and names."""
+        return [("db-instance", self.name)]
 
     def snapshot(self, side: Side) -> Described | None:
         """Describe this run's copy on one side, or return None."""

@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from restorecheck.databases.interface import Login
 from restorecheck.durable import Look
 from restorecheck.errors import QueryError, RestorecheckError, SourceError
-from restorecheck.model import Answers, Observation, RecoveryPoint
-from restorecheck.sources import census
+from restorecheck.model import Answers, Level, Observation, RecoveryPoint
+from restorecheck.references import reading as references
+from restorecheck.sources import beside, census
 from restorecheck.sources.interface import Stage
 from restorecheck.sources.s3_dump import observing
 from restorecheck.sources.s3_dump.choosing import why_damaged
@@ -60,9 +61,12 @@ def examine(reach: Reach, point: RecoveryPoint) -> Answers:
     except QueryError:
         work.forget()  # the next attempt restores again
         raise
-    asked_at = reach.world.now()
-    answers = database.ask(ready.reader, reach.check.assertions, reach.salt, reach.limits.examine)
-    counted, unread = _census(reach, ready.reader)
+    fence, now = reach.world.fence, reach.world.now
+    known = references.known(fence, reach.check, point, now())
+    aside = beside.of(fence, reach.check, point, now, reach.world.tell)
+    asked_at = now()
+    answers = database.ask(ready.reader, reach.check.assertions, reach.salt, reach.limits.examine, aside)
+    counted, unread, holding = _census(reach, ready.reader)
     seen = (
         observing.size(point),
         ready.fetched.observation,
@@ -71,26 +75,31 @@ def examine(reach: Reach, point: RecoveryPoint) -> Answers:
         *ready.loaded.observations,
         counted,
     )
+    whole = not any(o.kind for o in ready.loaded.observations)
     proof = observing.proven(
         point,
         ready.described,
         ready.fetched.proof,
         (*ready.loaded.proven, *unread),
         len(reach.check.assertions),
-        whole=not any(o.kind for o in ready.loaded.observations),
+        whole=whole,
     )
-    return Answers(answers, asked_at, version, seen, proof)
+    level = Level.READ if whole else Level.RESTORED  # what restores a dump reads it to its end
+    return Answers(answers, asked_at, version, seen, proof, known, level, holding)
 
 
-def _census(reach: Reach, reader: Login) -> tuple[Observation, tuple[str, ...]]:
-    """Look which databases were restored, and what of them nobody asks; not what else a declared server holds."""
+def _census(reach: Reach, reader: Login) -> tuple[Observation, tuple[str, ...], tuple[str, ...] | None]:
+    """Look which databases were restored, what of them nobody asks, and which hold tables.
+
+    What else a declared server holds is nobody's business here.
+    """
     asked = [a.database or reader.database for a in reach.check.assertions]
     try:
         seen = reach.database.databases(reader)
     except RestorecheckError as e:
-        return census.failed(e), ()
+        return census.failed(e), (), None
     wanted = {*asked, reader.database}
     if reach.source.server is not None:
         seen = tuple(one for one in seen if one.name in wanted)
     seen = tuple(one for one in seen if one.name in wanted or one.tables != 0)  # the server's own are empty
-    return census.judged(seen, asked, reader.database), census.unread(seen, asked)
+    return census.judged(seen, asked, reader.database), census.unread(seen, asked), census.holding(seen)

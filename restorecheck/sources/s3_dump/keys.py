@@ -8,10 +8,10 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from itertools import pairwise
 
 from restorecheck.model import S3DumpSource
+from restorecheck.sources.versions.patterns import pattern
 
 TOC = "toc.dat"
 """The table of contents of a dump in directory form."""
@@ -30,13 +30,6 @@ def fixed(source: S3DumpSource) -> str:
     if source.form == "directory" and not star:
         return head.removesuffix(TOC)
     return head
-
-
-@cache
-def pattern(text: str) -> re.Pattern[str]:
-    """Return a pattern of keys as a regular expression: `*` stops at `/`, `**` does not, all else is itself."""
-    pieces = re.split(r"(\*\*|\*)", text)
-    return re.compile("".join({"*": "[^/]*", "**": ".*"}.get(p) or re.escape(p) for p in pieces), re.DOTALL)
 
 
 def group_of(source: S3DumpSource, key: str) -> str | None:

@@ -79,6 +79,7 @@ class World:
     patience: float = 2.0  # seconds that one look waits for the work to end
     pause: float = 1.0  # seconds between two knocks at a server that was just loaded
     servers: Callable[[str], Server] | None = None  # opens a declared server by its URL
+    tell: Callable[[str], object] = lambda _: None  # hears how far a long look has come; see databases.Beside
 
 
 class Reach:

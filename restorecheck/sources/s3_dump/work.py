@@ -17,6 +17,7 @@ from restorecheck.databases.scratch_postgres import place
 from restorecheck.durable import Look, bug
 from restorecheck.errors import QueryError, RestorecheckError, SourceError
 from restorecheck.model import Observation, RecoveryPoint
+from restorecheck.sources.needs import needs_of
 from restorecheck.sources.s3_dump import observing
 from restorecheck.sources.s3_dump.download import Download, Fetched
 from restorecheck.sources.s3_dump.loads import SERVERS, Described, Loaded, Loads
@@ -170,10 +171,11 @@ class Work:
     def _answering(self, master: Login, reader: Login) -> str:
         """Make the reader's role and return the server's version once a query answers."""
         database, server = self._reach.database, self._reach.server
+        needs = needs_of(self._reach.check, self._reach.source.database)
         for attempt in range(1, KNOCKS + 1):
             try:
                 if server is None:
-                    database.prepare(master, reader)
+                    database.prepare(master, reader, needs)
                 else:
                     server.admit(reader, self._reach.plan.run_id)
                 return database.knock(reader)

@@ -10,9 +10,10 @@ from __future__ import annotations
 import base64
 import re
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from restorecheck.model import ObjectVersion, Observation, RecoveryPoint
+from restorecheck.model import Level, ObjectVersion, Observation, RecoveryPoint
 from restorecheck.sources.versions.interface import Seen
 from restorecheck.sources.versions.refusals import Named, Refusals, amount, objects
 
@@ -25,6 +26,9 @@ PLAIN = frozenset({"", "AES256"})
 
 CHANGED = "what was current at that time changed during the run, so nothing can be said of it"
 LATE = "the time for it ran out"
+
+TWICE = "reading the backup's own bytes too"
+"""How an object was found sound of which nobody keeps a checksum."""
 
 
 # --- two objects ---------------------------------------------------------------------------------------------------
@@ -150,6 +154,18 @@ def _perused(seen: Perused, chosen: int, sound: int) -> tuple[str, str]:
     if sound == 0 or sound != chosen or seen.wanted != chosen:
         return "unknown-answer", f"{sound:,} of {objects(chosen)} were read: that is not all"
     return "", ""
+
+
+def level(point: RecoveryPoint, seen: Compared, read: Perused, observations: Iterable[Observation]) -> Level:
+    """Return how far the proof goes by itself.
+
+    In full if each object was restored, found equal and read; equal to its reference if each also has a checksum that
+    S3 took when it was written.
+    """
+    every = (point.objects, point.objects) == (seen.equal.total(), read.sound.total())
+    if not every or not point.objects or any(o.kind for o in observations):
+        return Level.RESTORED
+    return Level.READ if read.sound[TWICE] else Level.EQUAL
 
 
 def proven(point: RecoveryPoint, seen: Compared, read: Perused) -> tuple[str, ...]:

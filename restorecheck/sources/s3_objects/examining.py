@@ -42,7 +42,8 @@ def examine(reach: Reach, point: RecoveryPoint) -> Answers:
     )
     asked_at, told = world.now(), [*comparison.proven(point, comparing.seen, reading.seen)]
     answers = asking.ask(reach, point, until, told.append)
-    return Answers(answers, asked_at, observations=observations, proven=tuple(told))
+    level = comparison.level(point, comparing.seen, reading.seen, observations)
+    return Answers(answers, asked_at, observations=observations, proven=tuple(told), level=level)
 
 
 class _Late(Exception):  # noqa: N818 - no error: the time is up
@@ -235,7 +236,7 @@ class _Reading(_Watch):
             elif refuted:
                 self.seen.damaged.add(version.key)
             else:
-                self._sound(version, "reading the backup's own bytes too")
+                self._sound(version, comparison.TWICE)
 
     def _sound(self, version: ObjectVersion, how: str) -> None:
         self.seen.sound[how] += 1

@@ -1,0 +1,28 @@
+"""What probes need in a restored database before they can look."""
+
+from __future__ import annotations
+
+from workflow.scripted import check
+
+from restorecheck.model import Assertion, Expectation, Probe
+from restorecheck.sources.needs import needs_of
+
+
+def asking(*probes: tuple[str, str | None]) -> tuple[Assertion, ...]:
+    return tuple(
+        Assertion(f"a{i}", "", Expectation(), probe=Probe(name), database=database)
+        for i, (name, database) in enumerate(probes)
+    )
+
+
+def test_each_database_gets_the_extensions_of_the_probes_that_look_into_it():
+    probes = asking(("visibility", None), ("amcheck", None), ("amcheck", "billing"), ("amcheck", "billing"))
+    assert needs_of(check(assertions=probes), "shop") == {
+        "shop": ("amcheck", "pg_visibility"),
+        "billing": ("amcheck",),
+    }
+
+
+def test_queries_and_probes_that_need_nothing_ask_for_nothing():
+    assert needs_of(check(), "shop") == {}
+    assert needs_of(check(assertions=asking(("readable", None))), "shop") == {}
