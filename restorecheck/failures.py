@@ -81,6 +81,10 @@ KINDS: dict[str, Kind] = {
     "dump-errors": _broken(
         "restoring the dump met errors in what it holds", "read the finding; restore an older dump by hand"
     ),
+    "reference-differs": _broken(
+        "the data is not what was recorded when the backup was made",
+        "compare the objects that the finding names with the source; an older recovery point may be right",
+    ),
     "wrong-database": _broken("this is the backup of another database", "find out what writes it"),
     # --- we could not tell
     "quota": _unproven("an AWS quota is used up", "raise the quota, or run fewer checks at once"),
@@ -106,7 +110,8 @@ KINDS: dict[str, Kind] = {
     "settings": _unproven("AWS rejected the parameters of a call", "compare the check's settings with the snapshot"),
     "engine-unsupported": _unproven(
         "restorecheck cannot ask a database of this engine",
-        "of snapshots, only PostgreSQL can be asked, version 14 or later",
+        "of snapshots, PostgreSQL 14 or later, MySQL, MariaDB and their Aurora kinds can be asked; Multi-AZ DB clusters "
+        "cannot",
     ),
     "snapshot-state": _unproven("a snapshot was in the wrong state or vanished while we used it", "run again"),
     "copy-failed": _unproven("AWS could not copy the snapshot", "look at the snapshot's events; run again"),
@@ -144,6 +149,23 @@ KINDS: dict[str, Kind] = {
     "tls": _unproven(
         "the restored database's certificate could not be verified",
         "update restorecheck: it ships the bundle",
+    ),
+    "learning": _unproven(
+        "there is nothing yet to compare with",
+        "the next run compares with this one; until then, declare a bound that needs no baseline",
+    ),
+    "no-baseline": _unproven(
+        "a baseline is 0 or cannot be compared with", "declare a bound of your own, or accept a run by hand"
+    ),
+    "no-reference": _unproven(
+        "nothing that was recorded when this backup was made could be read",
+        "does `restorecheck record` run beside the backup? the finding names the place",
+    ),
+    "nothing-examined": _unproven(
+        "a probe found nothing to look at", "are `tables` and `exclude` right, and is `database`?"
+    ),
+    "could-not-look": _unproven(
+        "a probe could not look at something that it should have", "the finding names it, and what is missing"
     ),
     "question": _unproven("the query cannot be answered as it is written", "correct the assertion"),
     "timeout": _unproven("the query took longer than its timeout", "raise the assertion's timeout, or ask for less"),

@@ -5,9 +5,10 @@ All calls open a connection of their own and close it; nothing survives a call, 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from types import MappingProxyType
 from typing import Protocol
 
 from restorecheck.model import Answer, Assertion
@@ -39,13 +40,34 @@ class DatabaseSeen:
     kind: str = ""  # the failure kind of that
 
 
+NEEDS: Mapping[str, tuple[str, ...]] = MappingProxyType({})
+"""No extension in any database."""
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What questions may need that the server does not have."""
+
+    keys: Mapping[str, Callable[[], Iterable[bytes]]] = field(default_factory=dict)
+    """By the name of an [objects.…]: every key there at the backup's time, in UTF-8 and ascending by bytes. May raise
+    RestorecheckError."""
+    tell: Callable[[str], object] = lambda _: None
+    """Is told how far a long look has come. From any thread; must not raise or block."""
+
+
+ALONE = Beside()
+"""Nothing beside the server."""
+
+
 class Database(Protocol):
     """A restored server, seen by a run."""
 
-    def prepare(self, master: Login, reader: Login) -> None:
-        """Make, or adopt, the read-only role of this copy. The only write that a run does in a restored database.
+    def prepare(self, master: Login, reader: Login, needs: Mapping[str, tuple[str, ...]] = NEEDS) -> None:
+        """Make, or adopt, the read-only roles of this copy, and what probes need.
 
-        Raises QueryError: `database-unreachable` and `login-failed` (both retryable), `tls`.
+        `needs` are extensions by database. One that cannot be made is no error here: the probe says that it could not
+        look. Beside this, a run writes nothing in a restored database. Raises QueryError: `database-unreachable` and
+        `login-failed` (both retryable), `tls`.
         """
 
     def knock(self, reader: Login) -> str:
@@ -57,9 +79,17 @@ class Database(Protocol):
         One that cannot be looked into is returned with its error. Raises QueryError if they cannot be listed.
         """
 
-    def ask(self, reader: Login, assertions: Sequence[Assertion], salt: str, within: timedelta) -> tuple[Answer, ...]:
+    def ask(
+        self,
+        reader: Login,
+        assertions: Sequence[Assertion],
+        salt: str,
+        within: timedelta,
+        beside: Beside = ALONE,
+    ) -> tuple[Answer, ...]:
         """Ask every question, each in a session of its own, and return one answer for each, in order.
 
         Never raises for what a server answers: an error is an Answer with `error` and `kind`. `within` bounds the
-        whole; what is not asked by then is answered with kind `timeout`. `salt` makes the digests of this run.
+        whole; what is not asked by then is answered with kind `timeout`. `salt` makes the digests of this run. A probe
+        is a question like others: it may use several sessions at once.
         """

@@ -1,34 +1,11 @@
-"""The words of the house as values: check, recovery point, run, answer, finding, verdict, report.
-
-Everything here is frozen and survives a round trip through JSON (`durable.encode`/`decode`), because it crosses
-the steps of a durable run. No secret and no row value may be a field of anything here: what is asked of a database
-comes back as `Cell`s, and a text that a database returned is a cell of kind `digest`, never the text.
-"""
+"""What an operator declares: a check, its source, its assertions, and what they are compared with. No secret."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Literal
-
-
-class Verdict(StrEnum):
-    """What a run says about a backup. Only `passed` is green."""
-
-    PASSED = "passed"
-    BROKEN = "broken"  # this backup cannot be trusted
-    UNPROVEN = "unproven"  # we could not tell: quota, permission, network, a bad question
-
-
-class Outcome(StrEnum):
-    """What one assertion came to. Only `pass` is green."""
-
-    PASS = "pass"  # noqa: S105 - not a password
-    FAIL = "fail"
-    WARN = "warn"  # failed, but declared with severity = "warn"
-    ERROR = "error"  # could not be evaluated
-    LEARNING = "learning"  # no baseline yet
 
 
 class SnapshotKind(StrEnum):
@@ -62,12 +39,22 @@ class Cell:
     naive: bool = False
 
 
-# --- what the operator declares ---------------------------------------------------------------------------
+@dataclass(frozen=True, slots=True)
+class Against:
+    """What an answer is held against where no constant can be declared: its own history, an acceptance, a reference."""
+
+    kind: Literal["previous", "median", "max", "accepted", "reference"]
+    runs: int | None = None  # median: of so many runs
+    span: timedelta | None = None  # max: of the runs of so long
+    reference: str = ""  # the name of a [reference.…]
 
 
 @dataclass(frozen=True, slots=True)
 class Expectation:
-    """What must hold of an answer. Exactly one family is set: bounds, `equals`, `members` or `no_rows`."""
+    """What must hold of an answer.
+
+    Exactly one family is set: bounds, `equals`, `members`, `no_rows`, `same_as`, `exist_in` or `covers`.
+    """
 
     at_least: Cell | None = None
     at_most: Cell | None = None
@@ -75,6 +62,29 @@ class Expectation:
     members: tuple[Cell, ...] | None = None  # `set = [...]` in TOML
     no_rows: bool = False
     before: Literal["backup", "now"] | None = None  # bounds are ages, measured back from this instant
+    of: Against | None = None  # bounds are ratios of this
+    same_as: Against | None = None  # the same rows, or for a probe the same of everything that it measures
+    exist_in: str = ""  # the name of an [objects.…]: every key that the query answers is that of an object there
+    covers: str = ""  # the name of an [objects.…]: the query answers the key of every object there
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """A look that is built in, instead of a query. What there is, and which keys each takes: `probes.PROBES`."""
+
+    name: str
+    tables: tuple[str, ...] = ()  # patterns of `schema.table`, `*` for anything; empty: all of users
+    exclude: tuple[str, ...] = ()  # patterns of what is left out; the proof says that it was
+    required: tuple[str, ...] = ()  # names that must be there: of extensions, databases, readable tables
+    role: str = ""  # roles: whose rights
+
+
+@dataclass(frozen=True, slots=True)
+class Samples:
+    """Which columns of the rows that should not be there are kept as evidence, and of how many rows."""
+
+    keys: tuple[str, ...]
+    limit: int = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +101,10 @@ class FileView:
 
 @dataclass(frozen=True, slots=True)
 class Assertion:
-    """One read query with its expectation."""
+    """One read query, or one probe, with its expectation."""
 
     name: str
-    sql: str
+    sql: str  # empty: `probe` is the subject
     expect: Expectation
     severity: Literal["fail", "warn"] = "fail"
     timeout: timedelta = timedelta(minutes=5)
@@ -102,6 +112,8 @@ class Assertion:
     description: str = ""
     runbook: str = ""
     files: tuple[FileView, ...] = ()  # sources of objects only
+    probe: Probe | None = None
+    samples: Samples | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +129,7 @@ class RdsSource:
     snapshots: tuple[SnapshotKind, ...] = (SnapshotKind.AUTOMATED, SnapshotKind.MANUAL)
     share_key: str | None = None  # a customer managed key of the source account, for copies that must be shared
     type: Literal["rds"] = "rds"
+    engine: Literal["postgresql", "mysql"] = "postgresql"  # who asks it; MariaDB counts as mysql
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +146,7 @@ class AuroraSource:
     share_key: str | None = None
     copies: bool = False  # copy into the scratch account first, instead of restoring from the share itself
     type: Literal["aurora"] = "aurora"
+    engine: Literal["postgresql", "mysql"] = "postgresql"  # who asks it; MariaDB counts as mysql
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +225,30 @@ class Placement:
 
 
 @dataclass(frozen=True, slots=True)
+class Reference:
+    """Where the answers lie that were recorded when backups were made: manifests in a versioned bucket."""
+
+    name: str
+    account: str  # a source account
+    region: str
+    bucket: str
+    object: str  # pattern of the keys of all manifests: `*` stops at `/`
+    within: timedelta = timedelta(hours=24)  # how far from the recovery point a manifest may be
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectSet:
+    """Objects of a versioned bucket that rows of the database name, as they were current at the backup's time."""
+
+    name: str
+    account: str  # a source account
+    region: str
+    bucket: str
+    prefix: str = ""  # not part of the keys that the rows name
+    delay: timedelta = timedelta(0)  # objects that came so much later than the backup count as well
+
+
+@dataclass(frozen=True, slots=True)
 class Limits:
     """How long each phase may take before the run gives up and tears down, and how often AWS is asked."""
 
@@ -243,258 +281,5 @@ class Check:
     restores: bool = False  # "that it restores is all I ask"
     description: str = ""
     runbook: str = ""
-
-
-# --- what a run finds and makes -----------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Entrance:
-    """How one account is entered."""
-
-    account: str
-    role_arn: str
-    external_id: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """Step zero of a run: everything that is read from outside, recorded once. `now` is the time of the run."""
-
-    run_id: str
-    check: Check
-    now: datetime
-    entrances: tuple[Entrance, ...] = ()  # of its two accounts, so that a teardown gets in after they left the file
-
-
-@dataclass(frozen=True, slots=True)
-class RecoveryPoint:
-    """One backup that a run picked, as AWS described it then."""
-
-    id: str
-    arn: str
-    kind: SnapshotKind
-    created: datetime  # OriginalSnapshotCreateTime: does not change when a snapshot is copied
-    newest: datetime  # creation time of the newest point of this source, whichever was picked
-    engine: str
-    engine_version: str
-    master_username: str
-    encrypted: bool
-    key: str | None = None  # KMS key of the snapshot
-    default_key: bool = False  # encrypted under aws/rds: cannot be shared as it is
-    shared_already: bool = False  # somebody had shared it with the scratch account before this run
-    data_time: datetime | None = None  # SnapshotDatabaseTime: the newest transaction in it
-    size_gib: int = 0
-    iops: int | None = None
-    storage_type: str | None = None
-    objects: int = 0  # S3: how many were current; of a dump: of how many it consists
-    bytes: int = 0
-    fingerprint: str = ""  # S3: SHA-256 over key, version, size and ETag of all of them, in order of their keys
-    sample: str = ""  # S3: hex; the objects whose hash is at most this are restored; empty: all
-    picked: int = 0  # S3: how many objects are restored
-    picked_bytes: int = 0
-    remarks: tuple[str, ...] = ()  # what the reader of a proof must know of how this point was found
-    parts: tuple[ObjectVersion, ...] = ()  # dumps: the objects that it consists of
-    history: tuple[int, ...] = ()  # dumps: sizes in bytes of those before it, the newest first
-
-
-@dataclass(frozen=True, slots=True)
-class ObjectVersion:
-    """One version of one object, as a listing shows it."""
-
-    key: str
-    version: str  # "null" if it was written while versioning was off or suspended
-    size: int
-    etag: str
-    modified: datetime
-    storage_class: str = "STANDARD"
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What came back for one assertion: at most what its expectation needs, never a row value in clear."""
-
-    name: str
-    rows: int = 0  # capped; `more` says that the cap was reached
-    more: bool = False
-    columns: int = 0
-    cells: tuple[Cell, ...] = ()  # the first column of each row, for expectations that look at values
-    error: str = ""  # one sentence without row values; empty: answered
-    kind: str = ""  # the failure kind of the error, a key of failures.KINDS
-    sqlstate: str = ""
-    seconds: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Observation:
-    """What a source found, unasked, in what was restored. It can keep a run from being green, never make it so."""
-
-    name: str
-    expected: str
-    observed: str
-    kind: str = ""  # a failure kind; empty: it is as it should be
-    message: str = ""  # what is wrong, in plain words
-    warning: bool = False  # worth telling, and no more
-    seconds: float = 0.0
-    value: str | None = None
-
-
-OBSERVATIONS = (
-    "databases",
-    "dump-age",
-    "dump-checksum",
-    "dump-complete",
-    "dump-database",
-    "dump-restored",
-    "dump-size",
-    "objects-compared",
-    "objects-read",
-)
-"""Names of observations; no assertion may be called so."""
-
-
-@dataclass(frozen=True, slots=True)
-class Answers:
-    """All answers of a run, and what was true of the server that gave them."""
-
-    answers: tuple[Answer, ...]
-    asked_at: datetime
-    server_version: str = ""
-    observations: tuple[Observation, ...] = ()
-    proven: tuple[str, ...] = ()  # how far the proof goes, in plain words; also what it does not show
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One judged assertion or objective. Numbers and names only."""
-
-    name: str
-    outcome: Outcome
-    expected: str
-    observed: str
-    message: str = ""  # what failed, in plain words; empty when it passed
-    kind: str = ""  # failure kind, when not passed
-    seconds: float = 0.0
-    runbook: str = ""
-    value: str | None = None  # the number that was measured, as a decimal; None: none, or several
-    by: Literal["check", "source"] = "check"  # who wanted to know: an assertion or objective, or the source itself
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """Why a run is not `passed`: a failure kind, where it happened, and what to do."""
-
-    kind: str
-    phase: str
-    message: str
-    hint: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Phase:
-    """One recorded step of a run and when it ran."""
-
-    name: str
-    started: datetime
-    ended: datetime
-
-    @property
-    def seconds(self) -> float:
-        """How long the step took."""
-        return (self.ended - self.started).total_seconds()
-
-
-@dataclass(frozen=True, slots=True)
-class Leftover:
-    """Something of a run that still exists."""
-
-    arn: str
-    reason: str = ""  # why it is still there, as far as known
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """The proof of one run."""
-
-    run_id: str
-    check: str
-    verdict: Verdict
-    started: datetime
-    ended: datetime
-    failure: Failure | None = None
-    point: RecoveryPoint | None = None
-    findings: tuple[Finding, ...] = ()
-    phases: tuple[Phase, ...] = ()
-    leaked: tuple[Leftover, ...] = ()
-    rpo_seconds: float = 0.0  # the objectives, as they were when the run started
-    rto_seconds: float = 0.0
-    point_age_seconds: float | None = None  # age of the newest recovery point when the run started
-    restore_seconds: float | None = None  # from the first call that makes something to the first answered query
-    refused: bool = False  # the fence refused something: exit code 4
-    notes: tuple[str, ...] = field(default=())
-    proven: tuple[str, ...] = ()  # how far the proof goes
-
-
-# --- what the service keeps of runs that are not over ---------------------------------------------------------
-
-
-class RunState(StrEnum):
-    """How far a run has come."""
-
-    DUE = "due"  # waits for its turn
-    RUNNING = "running"
-    ENDED = "ended"  # has a verdict
-
-
-class Trigger(StrEnum):
-    """Why a run is run."""
-
-    SCHEDULE = "schedule"
-    CATCH_UP = "catch-up"  # its time had passed while nobody served
-    HAND = "hand"
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One run in the ledger."""
-
-    run_id: str
-    check: str
-    account: str  # the scratch account that it needs a place in
-    scheduled_for: datetime
-    not_before: datetime  # scheduled_for and the jitter
-    trigger: Trigger
-    state: RunState = RunState.DUE
-    owner: str | None = None  # the replica that runs it; None: nobody yet, or nobody any more
-    cancelled: bool = False  # somebody asked for its end
-
-
-@dataclass(frozen=True, slots=True)
-class Miss:
-    """One time of a schedule at which no run began."""
-
-    check: str
-    scheduled_for: datetime
-    reason: Literal["down", "overlapped"]  # nobody served; or the run before had not begun yet
-    caught_up_by: str | None = None  # the run id that makes up for it
-
-
-@dataclass(frozen=True, slots=True)
-class Pause:
-    """An operator's word that a check is not to run. `until` None: until it is resumed."""
-
-    check: str
-    since: datetime
-    until: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Replica:
-    """One process that runs checks. `seconds` is how long ago it was last heard of, by the store's clock."""
-
-    id: str
-    role: Literal["serve", "run"]
-    host: str
-    pid: int
-    version: str
-    seconds: float
+    references: tuple[Reference, ...] = ()
+    objects: tuple[ObjectSet, ...] = ()
