@@ -143,7 +143,7 @@ def own(path: Path) -> None:
         os.chown(path, _NOBODY, _NOBODY)
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         return int(s.getsockname()[1])
@@ -177,7 +177,7 @@ def server(
             own(data / name)
         with (data / "postgresql.conf").open("a") as conf:
             conf.writelines(f"{name} = '{value}'\n" for name, value in {**_SETTINGS, **(extra or {})}.items())
-        running = Server(binaries, directory, _free_port())
+        running = Server(binaries, directory, free_port())
         try:
             running.start()
             yield running

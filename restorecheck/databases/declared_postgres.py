@@ -17,7 +17,8 @@ from psycopg.conninfo import conninfo_to_dict
 
 from restorecheck.databases.interface import Login
 from restorecheck.databases.postgres_connection import BUNDLE, parameters, refused
-from restorecheck.databases.postgres_role import SETTINGS_OF_MASTER
+from restorecheck.databases.postgres_prober import equip
+from restorecheck.databases.postgres_role import SETTINGS_OF_MASTER, prober_name, prober_of, verifier
 from restorecheck.errors import QueryError, SourceError
 
 _KNOWN = frozenset({"host", "port", "user", "dbname"})
@@ -71,53 +72,46 @@ class DeclaredPostgres:
             login = self._login
             return Login(login.host, login.port, login.user, connection.info.password, name)
 
-    def admit(self, reader: Login, run_id: str) -> None:
+    def admit(self, reader: Login, run_id: str, needs: tuple[str, ...] = ()) -> None:
         """Make the reader's role, or adopt this run's, and let it read the database that was restored, and no other.
 
-        Raises SourceError `taken` for a role of anybody else, QueryError.
+        `needs` are extensions that probes need in it, as `Database.prepare` has them; for these there is a second role
+        of the run. Raises SourceError `taken` for a role of anybody else, QueryError.
         """
-        role, name = sql.Identifier(reader.user), sql.Identifier(reader.database)
+        role = sql.Identifier(reader.user)
         with self._connected(reader.database) as connection:
-            mark = _mark(connection, "role", reader.user)
-            if mark not in {None, mark_of(run_id)}:
-                raise SourceError(f"there is a role {reader.user} that this run did not make", kind="taken")
-            secret = connection.pgconn.encrypt_password(
-                reader.password.encode(), reader.user.encode(), b"scram-sha-256"
-            )
             with connection.transaction():  # a role without its mark never exists
-                if mark is None:
-                    connection.execute(sql.SQL("CREATE ROLE {} NOCREATEDB NOCREATEROLE").format(role))
-                comment = sql.Literal(mark_of(run_id))
-                connection.execute(sql.SQL("COMMENT ON ROLE {} IS {}").format(role, comment))
-                verifier = sql.Literal(secret.decode())
-                connection.execute(sql.SQL("ALTER ROLE {} LOGIN PASSWORD {}").format(role, verifier))
-                connection.execute(sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(name, role))
+                _make_role(connection, reader, run_id)
                 for (schema,) in connection.execute(_SCHEMAS).fetchall():
                     here = sql.Identifier(schema)
                     connection.execute(sql.SQL("GRANT USAGE ON SCHEMA {} TO {}").format(here, role))
                     for kind in ("TABLES", "SEQUENCES"):
                         grant = sql.SQL("GRANT SELECT ON ALL {} IN SCHEMA {} TO {}")
                         connection.execute(grant.format(sql.SQL(kind), here, role))
+            if needs:
+                prober = prober_of(reader)
+                with connection.transaction():
+                    _make_role(connection, prober, run_id)
+                equip(connection, needs, prober.user)
 
     def drop(self, name: str, run_id: str, reader: str) -> None:
-        """Drop this run's database and its reader, if they are there and carry its mark. Raises QueryError."""
+        """Drop this run's database and its roles, if they are there and carry its mark. Raises QueryError."""
         with self._connected() as connection:
             if _mark(connection, "database", name) == mark_of(run_id):
                 _drop_database(connection, name)
-            if _mark(connection, "role", reader) == mark_of(run_id):
-                connection.execute(sql.SQL("DROP ROLE IF EXISTS {}").format(sql.Identifier(reader)))
+            for role in (reader, prober_name(reader)):
+                if _mark(connection, "role", role) == mark_of(run_id):
+                    connection.execute(sql.SQL("DROP ROLE IF EXISTS {}").format(sql.Identifier(role)))
 
     def left(self, name: str, run_id: str, reader: str) -> str | None:
         """Say what is still there under this run's names, as far as known; None: nothing. Raises QueryError."""
         with self._connected() as connection:
-            found = {
-                "database": (name, _mark(connection, "database", name)),
-                "role": (reader, _mark(connection, "role", reader)),
-            }
+            named = (("database", name), ("role", reader), ("role", prober_name(reader)))
+            found = [(kind, called, _mark(connection, kind, called)) for kind, called in named]
         said = [
             f"the {kind} {called} is there"
             + ("" if mark == mark_of(run_id) else ", but does not carry this run's mark")
-            for kind, (called, mark) in found.items()
+            for kind, called, mark in found
             if mark is not None
         ]
         return "; ".join(said) or None
@@ -156,6 +150,20 @@ def _mark(connection: psycopg.Connection[Any], kind: str, name: str) -> str | No
     )
     row = connection.execute(query).fetchone()
     return None if row is None else (row[0] or "")
+
+
+def _make_role(connection: psycopg.Connection[Any], login: Login, run_id: str) -> None:
+    """Make a role with the run's mark, or adopt it, and let it into its database. Raises SourceError `taken`."""
+    mark = _mark(connection, "role", login.user)
+    if mark not in {None, mark_of(run_id)}:
+        raise SourceError(f"there is a role {login.user} that this run did not make", kind="taken")
+    role = sql.Identifier(login.user)
+    if mark is None:
+        connection.execute(sql.SQL("CREATE ROLE {} NOCREATEDB NOCREATEROLE").format(role))
+    connection.execute(sql.SQL("COMMENT ON ROLE {} IS {}").format(role, sql.Literal(mark_of(run_id))))
+    connection.execute(sql.SQL("ALTER ROLE {} LOGIN PASSWORD {}").format(role, verifier(connection, login)))
+    database = sql.Identifier(login.database)
+    connection.execute(sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(database, role))
 
 
 def _drop_database(connection: psycopg.Connection[Any], name: str) -> None:

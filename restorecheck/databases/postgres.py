@@ -8,7 +8,7 @@ What each of these closes is told in docs/assertions.md.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
@@ -18,16 +18,18 @@ from typing import Any
 import psycopg
 from psycopg import errors
 
-from restorecheck.databases import postgres_errors
+from restorecheck.databases import postgres_errors, postgres_probes
 from restorecheck.databases.asking import LOST_TWICE, Asking, LostError, Question, timed_out
-from restorecheck.databases.interface import DatabaseSeen, Login
+from restorecheck.databases.interface import ALONE, NEEDS, Beside, DatabaseSeen, Login
 from restorecheck.databases.postgres_census import CENSUS_SETTINGS, counted, listed
 from restorecheck.databases.postgres_connection import BUNDLE, connect
-from restorecheck.databases.postgres_question import SETTINGS, Raw, taken
-from restorecheck.databases.postgres_role import OLDEST, SETTINGS_OF_MASTER, make_reader
+from restorecheck.databases.postgres_prober import equip, make_prober
+from restorecheck.databases.postgres_probes.sight import Sight
+from restorecheck.databases.postgres_question import FORMATS, SETTINGS, Raw, taken
+from restorecheck.databases.postgres_role import OLDEST, SETTINGS_OF_MASTER, make_reader, prober_of
 from restorecheck.databases.watchdog import Watchdog
-from restorecheck.errors import QueryError
-from restorecheck.model import Answer, Assertion
+from restorecheck.errors import QueryError, RestorecheckError
+from restorecheck.model import Answer, Assertion, Probe
 
 PATIENCE = timedelta(seconds=60)
 """How long a server that broke off, or that does not let us in any more, is waited for."""
@@ -52,15 +54,17 @@ class Postgres:
         """`roots` are the certificates that a server off this machine must be signed by; the rest is time."""
         self._roots = roots
         self._monotonic = monotonic
+        self._wait = wait
         self._asking = Asking(monotonic, wait, patience.total_seconds())
 
-    def prepare(self, master: Login, reader: Login) -> None:
-        """Make, or adopt, the reader's role; see `postgres_role.make_reader`.
+    def prepare(self, master: Login, reader: Login, needs: Mapping[str, tuple[str, ...]] = NEEDS) -> None:
+        """Make, or adopt, the reader's role (`postgres_role.make_reader`), and what probes need (`postgres_prober`).
 
         Raises QueryError: `database-unreachable` and `login-failed` (both retryable), `tls`, `taken` (a role of this
         name came with the backup), `permission` (the master user may not make or grant it), `question` (an engine
         older than PostgreSQL 14), and what `connect` raises.
         """
+        prober = prober_of(reader)
         with closing(connect(master, self._roots, SETTINGS_OF_MASTER)) as connection:
             if connection.info.server_version < OLDEST * 10_000:
                 raise QueryError(
@@ -71,8 +75,24 @@ class Postgres:
                 )
             try:
                 make_reader(connection, reader)
+                if any(needs.values()):
+                    make_prober(connection, prober)
             except psycopg.Error as e:
                 raise _unprepared(e) from None
+        for database, extensions in needs.items():
+            if extensions:
+                self._equipped(replace(master, database=database), extensions, prober.user)
+
+    def _equipped(self, master: Login, extensions: tuple[str, ...], prober: str) -> None:
+        """Make extensions in one database. What cannot be made is the probe's to tell. Raises QueryError to go on."""
+        try:
+            with closing(connect(master, self._roots, SETTINGS_OF_MASTER)) as connection:
+                equip(connection, extensions, prober)
+        except QueryError:  # the server was reached just before: it is this database that cannot be
+            return
+        except psycopg.Error as e:
+            if (error := _unprepared(e)).retryable:
+                raise error from None
 
     def knock(self, reader: Login) -> str:
         """Return the server's version, such as `18.1`, once a query answers. Raises QueryError as `prepare` does."""
@@ -113,13 +133,54 @@ class Postgres:
         except QueryError as e:
             return DatabaseSeen(name, None, error=e.message, kind=e.kind)
 
-    def ask(self, reader: Login, assertions: Sequence[Assertion], salt: str, within: timedelta) -> tuple[Answer, ...]:
+    def ask(
+        self,
+        reader: Login,
+        assertions: Sequence[Assertion],
+        salt: str,
+        within: timedelta,
+        beside: Beside = ALONE,
+    ) -> tuple[Answer, ...]:
         """Ask every question; see the port."""
-        return self._asking.all(reader, assertions, salt, within, self._attempt)
 
-    def _attempt(self, question: Question) -> Answer:
+        def attempt(question: Question) -> Answer:
+            if question.assertion.probe is not None:
+                return self._probed(question, question.assertion.probe, beside.tell)
+            return self._attempt(question, beside)
+
+        return self._asking.all(reader, assertions, salt, within, attempt)
+
+    def _probed(self, question: Question, probe: Probe, tell: Callable[[str], object]) -> Answer:
+        """Let a probe look, in sessions of its own."""
+        assertion = question.assertion
+        deadline = min(question.deadline, self._monotonic() + assertion.timeout.total_seconds())
+
+        def connected(login: Login) -> psycopg.Connection[Any]:
+            return self._asking.reached(lambda: self._session(login), deadline, question.patience)
+
+        reader = question.login
+        sight = Sight(probe, reader, prober_of(reader), deadline, self._monotonic, self._wait, connected, tell)
+        return postgres_probes.answer(assertion, sight)
+
+    def _session(self, login: Login) -> psycopg.Connection[Any]:
+        """Open a session of a probe: values are converted, and their texts do not depend on the server's settings."""
+        connection = connect(login, self._roots, SETTINGS)
+        try:
+            with Watchdog(connection, 30.0):
+                connection.execute(FORMATS)
+        except psycopg.Error as e:
+            connection.close()
+            raise QueryError(f"the server did not answer: {_sentence(e, None)}", retryable=True) from None
+        return connection
+
+    def _attempt(self, question: Question, beside: Beside) -> Answer:
         """Ask one question in a session of its own. Raises QueryError, and LostError if the session was ended."""
         assertion = question.assertion
+        objects = assertion.expect.exist_in or assertion.expect.covers
+        if objects and objects not in beside.keys:
+            return Answer(
+                assertion.name, error=f"the keys of {objects!r} are not to be had here", kind="could-not-look"
+            )
         connection = self._connected(question.login, question.deadline, question.patience, SETTINGS, Raw())
         with closing(connection):
             left = max(question.deadline - self._monotonic(), 0.001)
@@ -127,7 +188,10 @@ class Postgres:
             began = self._monotonic()
             with Watchdog(connection, seconds + 1.0) as watchdog:  # the server's own timeout should come first
                 try:
-                    return taken(connection, assertion, question.salt, min(int(seconds * 1000) or 1, _LONGEST))
+                    milliseconds = min(int(seconds * 1000) or 1, _LONGEST)
+                    return taken(connection, assertion, question.salt, milliseconds, beside.keys.get(objects))
+                except RestorecheckError as e:  # of the keys beside
+                    return Answer(assertion.name, error=e.message, kind=e.kind)
                 except ValueError:  # psycopg and Python refuse some texts before anything is sent
                     return Answer(assertion.name, error="the query's text cannot be sent", kind="question")
                 except psycopg.Error as e:

@@ -150,3 +150,18 @@ def cell(raw: bytes | None, type_name: str, salt: str, *, seal: bool = False) ->
         return sealed(read, salt) if seal or read.kind == "text" else read
     except (ValueError, ArithmeticError, KeyError):
         return Cell("other", f"{type_name}, with a value beyond what can be compared")
+
+
+def clear_cell(raw: bytes | None, type_name: str) -> Cell:
+    """Return one value as a cell that is only for a fingerprint of rows: in clear, whatever its type. Never keep it.
+
+    What cannot be compared goes by its type and the text that the server made of it.
+    """
+    if raw is None:
+        return Cell("null")
+    text = raw.decode(errors="surrogateescape")
+    try:
+        read = _READERS[type_name](text)
+    except (ValueError, ArithmeticError, KeyError):
+        return Cell("other", f"{type_name}\0{text}")
+    return read if read.kind != "other" else Cell("other", f"{type_name}\0{text}")

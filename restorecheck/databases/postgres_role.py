@@ -1,11 +1,14 @@
-"""The read-only role of one restored copy: made once by the master user, and the only thing that a run writes there.
+"""The read-only role of one restored copy: made once by the master user, and all that a run without probes writes.
 
 A role of the same name that does not look exactly as we make it came with the backup, and is refused: it may own
-things, or be more than a reader. The password goes to the server as a SCRAM verifier, so its log never holds it.
+things, or be more than a reader. The password goes to the server as a SCRAM verifier, so its log never holds it. What
+probes need beside it is made by `postgres_prober`.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
+from hashlib import sha256
 from typing import Any
 
 import psycopg
@@ -25,6 +28,9 @@ SETTINGS_OF_MASTER = {
     "lock_timeout": "10000",
 }
 
+LONGEST = 63
+"""Bytes that PostgreSQL keeps of a name."""
+
 _EXISTING = """
     SELECT rolsuper OR rolcreaterole OR rolcreatedb OR rolreplication OR rolbypassrls OR rolconfig IS NOT NULL
         OR EXISTS (SELECT FROM pg_auth_members m WHERE m.member = r.oid AND m.roleid <> 'pg_read_all_data'::regrole)
@@ -41,6 +47,19 @@ _CLOSED = """
 """
 
 
+def prober_of(reader: Login) -> Login:
+    """Return the role beside a reader that runs the functions of extensions and reads no table."""
+    return replace(reader, user=prober_name(reader.user))
+
+
+def prober_name(reader: str) -> str:
+    """Return the name of the prober beside a reader of this name: at most 63 bytes, and the same whenever asked."""
+    name = f"{reader}_prober"
+    if len(name.encode()) <= LONGEST:
+        return name
+    return f"restorecheck_prober_{sha256(reader.encode()).hexdigest()[:32]}"
+
+
 def make_reader(connection: psycopg.Connection[Any], reader: Login) -> None:
     """Make the role `reader.user` with `reader.password`, or adopt it if it is what an earlier attempt made.
 
@@ -48,7 +67,6 @@ def make_reader(connection: psycopg.Connection[Any], reader: Login) -> None:
     master user may open to it. All of it is one transaction. Raises QueryError `taken`, psycopg.Error.
     """
     role, name = sql.Identifier(reader.user), sql.Literal(reader.user)
-    verifier = connection.pgconn.encrypt_password(reader.password.encode(), reader.user.encode(), b"scram-sha-256")
     connection.execute("BEGIN READ WRITE")
     found = connection.execute(sql.SQL(_EXISTING).format(name)).fetchone()
     if found is None:
@@ -60,16 +78,24 @@ def make_reader(connection: psycopg.Connection[Any], reader: Login) -> None:
             "drop or rename that role at the source",
             kind="taken",
         )
-    password = sql.Literal(verifier.decode())
-    connection.execute(sql.SQL("ALTER ROLE {} LOGIN PASSWORD {}").format(role, password))
+    connection.execute(sql.SQL("ALTER ROLE {} LOGIN PASSWORD {}").format(role, verifier(connection, reader)))
     connection.execute(sql.SQL("GRANT pg_read_all_data TO {}").format(role))
     for (database,) in connection.execute(sql.SQL(_CLOSED).format(name)).fetchall():
-        _open(connection, database, role)
+        let_in(connection, database, role)
     connection.execute("COMMIT")
 
 
-def _open(connection: psycopg.Connection[Any], database: str, role: sql.Identifier) -> None:
-    """Let the reader connect to a database that is closed to the public, if the master user may allow it."""
+def verifier(connection: psycopg.Connection[Any], login: Login) -> sql.Literal:
+    """Return what a server keeps of a password, as a literal: the password itself never goes there."""
+    made = connection.pgconn.encrypt_password(login.password.encode(), login.user.encode(), b"scram-sha-256")
+    return sql.Literal(made.decode())
+
+
+def let_in(connection: psycopg.Connection[Any], database: str, role: sql.Identifier) -> None:
+    """Let a role connect to a database that is closed to the public, if the master user may allow it.
+
+    Called inside a transaction, which goes on either way. Raises psycopg.Error.
+    """
     connection.execute("SAVEPOINT closed")
     try:
         connection.execute(sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(sql.Identifier(database), role))

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from postgres_probing import looked
 from postgres_server import MASTER, PASSWORD, SUPERUSER, Server, embedded, make_master, server
 
 from restorecheck.databases.declared_postgres import DeclaredPostgres, mark_of
@@ -74,6 +75,37 @@ def test_what_a_run_makes_is_read_by_its_reader_alone_and_gone_afterwards(runnin
     declared.drop(NAME, RUN, READER)
     assert declared.left(NAME, RUN, READER) is None
     assert names(running) == before
+
+
+def test_what_probes_need_is_made_for_the_run_and_gone_with_it(running: Server, declared: DeclaredPostgres):
+    before = names(running)
+    login = declared.make(NAME, RUN)
+    with running.superuser(NAME) as connection:
+        connection.execute("CREATE TABLE t AS SELECT 1 AS n")
+    for _ in range(2):
+        declared.admit(reader(login), RUN, ("amcheck", "pg_visibility"))
+    assert looked("amcheck", reader(login)).count == 1
+    assert looked("visibility", reader(login)).count == 1
+    prober = f"{READER}_prober"
+    told = f"the database {NAME} is there; the role {READER} is there; the role {prober} is there"
+    assert declared.left(NAME, RUN, READER) == told
+    declared.drop(NAME, RUN, READER)
+    assert declared.left(NAME, RUN, READER) is None
+    assert names(running) == before
+
+
+def test_a_prober_of_anybody_else_is_neither_used_nor_dropped(running: Server, declared: DeclaredPostgres):
+    login = declared.make(NAME, RUN)
+    with running.superuser() as connection:
+        connection.execute(f"CREATE ROLE {READER}_prober")
+    try:
+        with pytest.raises(SourceError, match="that this run did not make"):
+            declared.admit(reader(login), RUN, ("amcheck",))
+        declared.drop(NAME, RUN, READER)
+        assert f"{READER}_prober" in names(running)
+    finally:
+        with running.superuser() as connection:
+            connection.execute(f"DROP ROLE {READER}_prober")
 
 
 def test_a_database_of_this_run_is_made_anew_after_a_crash(running: Server, declared: DeclaredPostgres):

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from restorecheck.assertions import canonical, sealed
-from restorecheck.databases.postgres_cells import BUILT_IN, cell, own_type
+from restorecheck.databases.postgres_cells import BUILT_IN, cell, clear_cell, own_type
 from restorecheck.databases.postgres_question import _type_name
 from restorecheck.model import Cell
 
@@ -125,3 +125,18 @@ def test_types_of_the_database_itself():
     assert own_type("e", "E", "mood") == "text"
     assert own_type("b", "S", "citext") == "text"
     assert own_type("b", "U", "geometry") == "geometry"
+
+
+@pytest.mark.parametrize(
+    ("raw", "type_name", "expected"),
+    [
+        (None, "text", Cell("null")),
+        (b"a", "text", Cell("text", "a")),
+        (b"1.50", "numeric", Cell("number", "1.5")),
+        (b"{}", "jsonb", Cell("other", "jsonb\0{}")),
+        (b"P1M", "interval", Cell("other", "interval\0P1M")),
+        (b"0044-03-15 BC", "date", Cell("other", "date\x000044-03-15 BC")),
+    ],
+)
+def test_a_cell_for_a_fingerprint_is_in_clear_and_never_without_its_value(raw, type_name, expected):
+    assert clear_cell(raw, type_name) == expected
