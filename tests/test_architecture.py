@@ -25,63 +25,83 @@ from architecture import (
 TABLE = {
     # ground
     "errors": room(),
-    "model": room(),
+    "model.*": room(),
     "schedule": room(),
     "passwords": room("errors"),
-    "failures": room("model"),
+    "failures": room("model.*"),
     # pure, and ports
-    "durable": room("model errors", "pydantic"),
-    "assertions.*": room("model failures"),
+    "durable": room("model.* errors", "pydantic"),
+    "assertions.*": room("model.* failures"),
     "costs": room(),
-    "admission": room("model"),
-    "timetable": room("config.* model schedule"),
+    "admission": room("model.*"),
+    "timetable": room("config.* model.* schedule"),
     "sources": room(),
-    "sources.interface": room("model durable"),
+    "sources.interface": room("model.* durable"),
     "databases": room(),
-    "databases.interface": room("model"),
-    "verify": room("model errors failures durable assertions.* sources.interface schedule"),
+    "databases.interface": room("model.*"),
+    "verify": room("model.* errors failures durable assertions.* sources.interface schedule"),
     # effects
-    "fence.*": room("errors failures model schedule sources.versions.*", "awscrt botocore"),
-    "databases.asking": room("databases.interface errors model"),
+    "fence.*": room("errors failures model.* schedule sources.versions.*", "awscrt botocore"),
+    "databases.asking": room("databases.interface errors model.*"),
     "databases.postgres": room(
         "databases.asking databases.interface databases.postgres_census databases.postgres_connection"
-        " databases.postgres_errors databases.postgres_question databases.postgres_role databases.watchdog errors"
-        " model",
+        " databases.postgres_errors databases.postgres_prober databases.postgres_probes.* databases.postgres_question"
+        " databases.postgres_role databases.watchdog errors model.*",
         "psycopg",
     ),
     "databases.postgres_census": room("databases.interface databases.postgres_question databases.watchdog", "psycopg"),
-    "databases.postgres_cells": room("assertions.* model"),
+    "databases.postgres_cells": room("assertions.* model.*"),
     "databases.postgres_connection": room("databases.interface databases.postgres_errors errors", "psycopg"),
     "databases.postgres_errors": room(),
-    "databases.postgres_question": room("databases.postgres_cells model", "psycopg"),
+    "databases.postgres_question": room("assertions.* databases.key_match databases.postgres_cells model.*", "psycopg"),
     "databases.postgres_role": room("databases.interface errors", "psycopg"),
     "databases.watchdog": room("", "psycopg"),
-    "databases.declared_postgres": room(
-        "databases.interface databases.postgres_connection databases.postgres_role errors", "psycopg"
+    "databases.key_match": room("model.*"),
+    "databases.pace": room("model.*"),
+    "databases.postgres_prober": room("databases.interface databases.postgres_role errors", "psycopg"),
+    "databases.postgres_probes.*": room(
+        "databases.asking databases.interface databases.pace databases.postgres_census databases.postgres_errors"
+        " databases.watchdog errors model.*",
+        "psycopg",
     ),
-    "databases.duckdb": room("databases.duckdb_process databases.duckdb_views model"),
+    "databases.mysql_probes.*": room(
+        "databases.asking databases.interface databases.mysql_connection databases.mysql_errors databases.pace"
+        " databases.postgres_errors errors model.*",
+        "pymysql",
+    ),
+    "databases.mysql_watchdog": room("databases.interface databases.mysql_connection errors", "pymysql"),
+    "references.*": room(
+        "assertions.* databases.interface errors failures fence.* model.* sources.versions.*", "pydantic"
+    ),
+    "sources.beside": room("databases.interface errors fence.* model.* sources.versions.*"),
+    "sources.needs": room("model.*"),
+    "databases.declared_postgres": room(
+        "databases.interface databases.postgres_connection databases.postgres_prober databases.postgres_role errors",
+        "psycopg",
+    ),
+    "databases.duckdb": room("databases.duckdb_process databases.duckdb_views model.*"),
     "databases.duckdb_child": room(
         "databases.duckdb_cells databases.duckdb_confinement databases.duckdb_errors databases.duckdb_streams"
-        " databases.duckdb_views model",
+        " databases.duckdb_views model.*",
         "duckdb",
     ),
-    "databases.duckdb_cells": room("assertions.* databases.postgres_cells model"),
+    "databases.duckdb_cells": room("assertions.* databases.postgres_cells model.*"),
     "databases.duckdb_confinement": room(),
     "databases.duckdb_errors": room("databases.postgres_errors"),
     "databases.duckdb_process": room(),
     "databases.duckdb_streams": room("", "zstandard"),
     "databases.duckdb_views": room(),
-    "databases.mysql": room("databases.interface databases.mysql_server databases.postgres_connection errors model"),
-    "databases.mysql_cells": room("assertions.* databases.postgres_cells model"),
+    "databases.mysql": room("databases.interface databases.mysql_server databases.postgres_connection errors model.*"),
+    "databases.mysql_cells": room("assertions.* databases.postgres_cells model.*"),
     "databases.mysql_connection": room(
         "databases.interface databases.mysql_errors databases.postgres_connection errors", "pymysql"
     ),
     "databases.mysql_errors": room("databases.postgres_errors"),
-    "databases.mysql_question": room("databases.mysql_cells model", "pymysql"),
+    "databases.mysql_question": room("assertions.* databases.key_match databases.mysql_cells model.*", "pymysql"),
     "databases.mysql_role": room("databases.interface errors", "pymysql"),
     "databases.mysql_server": room(
         "databases.asking databases.interface databases.mysql_connection databases.mysql_errors"
-        " databases.mysql_question databases.mysql_role errors model",
+        " databases.mysql_probes.* databases.mysql_question databases.mysql_role databases.mysql_watchdog errors model.*",
         "pymysql",
     ),
     "workplace": room("errors"),
@@ -92,63 +112,65 @@ TABLE = {
     "dumps.*": room(
         "databases.guardian databases.interface databases.postgres_connection databases.postgres_errors"
         " databases.scratch_mysql"
-        " databases.scratch_postgres errors model sources.s3_dump.loads",
+        " databases.scratch_postgres errors model.* sources.s3_dump.loads",
         "zstandard",
     ),
-    "sources.census": room("databases.interface errors failures model"),
-    "sources.versions.*": room("errors failures model"),
+    "sources.census": room("databases.interface errors failures model.*"),
+    "sources.versions.*": room("errors failures model.*"),
     "sources.rds.*": room(
-        "sources.census sources.interface databases.interface durable errors failures fence.* model passwords schedule"
+        "databases.interface durable errors failures fence.* model.* passwords references.* schedule sources.beside"
+        " sources.census sources.interface sources.needs"
     ),
     "sources.aurora.*": room(
-        "databases.interface durable errors failures model schedule sources.interface sources.rds.*"
+        "databases.interface durable errors failures model.* schedule sources.interface sources.rds.*"
     ),
     "sources.s3_objects.*": room(
-        "databases.duckdb_views durable errors fence.* model passwords schedule sources.interface sources.versions.*"
+        "databases.duckdb_views durable errors fence.* model.* passwords schedule sources.interface sources.versions.*"
         " workplace"
     ),
-    "sources.s3_dump.loads": room("databases.interface model"),
+    "sources.s3_dump.loads": room("databases.interface model.*"),
     "sources.s3_dump.*": room(
-        "databases.guardian databases.interface databases.scratch_postgres durable errors fence.* model passwords"
-        " schedule sources.census sources.interface sources.s3_dump.loads sources.versions.* workplace"
+        "databases.guardian databases.interface databases.scratch_postgres durable errors fence.* model.* passwords"
+        " references.* schedule sources.beside sources.census sources.interface sources.needs sources.s3_dump.loads"
+        " sources.versions.* workplace"
     ),
     "engines": room(),
     "engines.clock": room(),
-    "engines.inline": room("durable errors model"),
-    "engines.dbos": room("durable engines.inline engines.records errors model", "dbos"),
+    "engines.inline": room("durable errors model.*"),
+    "engines.dbos": room("durable engines.inline engines.records errors model.*", "dbos"),
     "engines.records": room("errors"),
-    "store.*": room("durable errors model", "alembic sqlalchemy"),
+    "store.*": room("assertions.* durable errors model.*", "alembic sqlalchemy"),
     "sweep.*": room("errors fence.* schedule sources.versions.*"),
     "logs.*": room("errors schedule", "structlog"),
     "web.*": room("errors logs.*"),
-    "replica": room("errors model"),
-    "doctor.*": room("config.* dumps.* errors failures fence.* model schedule sources.s3_dump.*"),
+    "replica": room("errors model.*"),
+    "doctor.*": room("config.* dumps.* errors failures fence.* model.* schedule sources.rds.* sources.s3_dump.*"),
     "config.*": room(
-        "errors model schedule", "apscheduler pydantic pydantic_core sqlglot tree_sitter tree_sitter_toml"
+        "errors model.* schedule", "apscheduler pydantic pydantic_core sqlglot tree_sitter tree_sitter_toml"
     ),
     # composition
     "state": room("config.* errors passwords store.*"),
     "ports": room(
         "config.* databases.declared_postgres databases.duckdb databases.interface databases.mysql databases.postgres"
-        " databases.postgres_connection dumps.* durable errors fence.* model passwords schedule"
+        " databases.postgres_connection dumps.* durable errors fence.* model.* passwords schedule"
         " sources.aurora.* sources.interface sources.rds.* sources.s3_dump.* sources.s3_objects.* state"
     ),
-    "dispatch": room("admission config.* durable engines.dbos errors failures model replica store.*"),
+    "dispatch": room("admission config.* durable engines.dbos errors failures model.* replica store.*"),
     "upkeep": room(
         "config.* databases.guardian databases.scratch_postgres durable errors fence.* store.* sweep.* workplace"
     ),
     "runner": room(
-        "config.* dispatch durable engines.clock engines.dbos errors model ports replica schedule state verify"
+        "config.* dispatch durable engines.clock engines.dbos errors model.* ports replica schedule state verify"
     ),
     "service.*": room(
-        "config.* dispatch durable engines.clock engines.dbos errors fence.* logs.* model ports replica state store.*"
+        "config.* dispatch durable engines.clock engines.dbos errors fence.* logs.* model.* ports replica state store.*"
         " timetable upkeep verify web.*"
     ),
     "demo": room(),
     "demo.buckets": room("demo.aws.* demo.declared"),
     "demo.declared": room("demo.aws.*"),
     "demo.scenario": room("demo.aws.* demo.buckets demo.declared", "psycopg"),
-    "demo.aws.*": room("", "awscrt boto3 moto psycopg werkzeug"),
+    "demo.aws.*": room("", "awscrt boto3 moto psycopg pymysql werkzeug"),
     "cli.*": room("*", "rich typer"),
     "__main__": room("cli.*"),
 }
@@ -159,7 +181,7 @@ OWNERS = {
     "botocore": ("fence", "demo"),
     "awscrt": ("fence", "demo"),
     "duckdb": ("databases",),
-    "pymysql": ("databases",),
+    "pymysql": ("databases", "demo"),
     "dbos": ("engines",),
     "psycopg": ("databases", "demo"),
     "sqlalchemy": ("store",),

@@ -9,6 +9,7 @@ import pytest
 from restorecheck.cli import app, exits
 from restorecheck.failures import AWS_ERRORS, INSTANCE_STATUSES, KINDS
 from restorecheck.model import Verdict
+from restorecheck.model.probes import PROBES
 
 DOCS = Path(__file__).parent.parent / "docs"
 
@@ -48,6 +49,31 @@ def test_a_generated_page_is_what_the_code_says(name, made):
     if os.environ.get("REGENERATE"):
         path.write_text(made())
     assert path.read_text() == made()
+
+
+def probes() -> str:
+    lines = ["| probe | engines | what it does | keys | `expect` | needs |", "|---|---|---|---|---|---|"]
+    for name, kind in PROBES.items():
+        keys = ", ".join(f"`{key}` (must be said)" if key in kind.needs else f"`{key}`" for key in kind.keys)
+        asked = ["none, or `at_most` violations"] if kind.violations else []
+        asked += ["bounds with `of`, for each table"] if kind.counts else []
+        asked += ["`same_as`"] if kind.compares else []
+        does = f"{kind.meaning}{'; physical' if kind.physical else ''}"
+        needs = ", ".join(f"`{extension}`" for extension in kind.extensions)
+        lines.append(f"| `{name}` | {', '.join(kind.engines)} | {does} | {keys} | {'; '.join(asked)} | {needs} |")
+    return "\n".join(lines)
+
+
+def test_the_table_of_probes_is_what_the_code_says():
+    path = DOCS / "assertions.md"
+    head, begin, rest = path.read_text().partition("<!-- probes: generated from restorecheck/model/probes.py -->\n")
+    table, end, tail = rest.partition("<!-- /probes -->\n")
+    assert begin
+    assert end
+    if os.environ.get("REGENERATE"):
+        path.write_text(f"{head}{begin}{probes()}\n{end}{tail}")
+        table = f"{probes()}\n"
+    assert table == f"{probes()}\n"
 
 
 def test_the_exit_codes_are_documented():
