@@ -14,7 +14,7 @@ export COVERAGE_FILE := $(SCRATCH)/coverage/data
 export HYPOTHESIS_STORAGE_DIRECTORY := $(SCRATCH)/hypothesis
 PYTEST := $(BIN)/python -m pytest -o cache_dir="$(SCRATCH)/pytest" -n 3 --dist worksteal
 
-.PHONY: help demo test test-long chaos bench-fleet bench-s3 bench-dump lint bench lock clean venv
+.PHONY: help demo test test-long chaos bench-fleet bench-s3 bench-dump bench-probes damage corpus lint bench lock clean venv
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | awk -F'\t' '{ printf "make %-10s %s\n", $$1, $$2 }'
@@ -46,6 +46,15 @@ bench-s3: venv ## a bucket at a point in time against s3-pit-restore, rclone and
 
 bench-dump: venv ## from a dump object to the first answer, against plain and hand-tuned pg_restore; ends with RESULT {json}. SIZE= ROUNDS=
 	@$(BIN)/python benchmarks/dump.py
+
+bench-probes: venv ## `readable` and the other probes against pg_dump and pg_amcheck on one database of 1 GB; ends with RESULT {json}. SIZE= ROUNDS=
+	@$(BIN)/python benchmarks/probes.py
+
+damage: venv ## 39 kinds of damage done to a server's files, with and without checksums: what the probes catch; ends with RESULT {json}. ONLY=
+	@$(BIN)/python tests/damage/suite.py $(ONLY)
+
+corpus: venv ## every kind of broken backup that can be staged, and healthy ones of many shapes; ends with RESULT {json}. ONLY=
+	@$(BIN)/python tests/broken_backups/corpus.py $(ONLY)
 
 lint: venv ## ruff check, ruff format --check, mypy --strict
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy \

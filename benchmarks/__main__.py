@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-APART = {"dump", "fleet", "s3"}  # make bench-dump, bench-fleet, bench-s3
+APART = {"dump", "fleet", "probes", "s3"}  # make bench-dump, bench-fleet, bench-probes, bench-s3
 
 
 def main() -> int:
