@@ -19,7 +19,7 @@ def difference(before: Measured | None, after: Measured) -> tuple[str, ...]:
     """
     lines = list(_lines(before or Measured(after.assertion), after))
     if before is None:
-        lines = [f"{len(lines):,} entries; nothing was accepted before"] if len(lines) > SHOWN else lines
+        lines = [f"{len(lines):,} entries; there was nothing to compare with before"] if len(lines) > SHOWN else lines
     rest = len(lines) - SHOWN
     return (*lines[:SHOWN], f"… and {rest:,} more") if rest > 0 else tuple(lines)
 

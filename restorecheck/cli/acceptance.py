@@ -53,7 +53,8 @@ def accept(
             names = [_declared(declared, name).name for name in dict.fromkeys(assertions)]
             said = _Said(check, WallClock().now(), by or _who(), (reason or "").strip())
             found = [_acceptance(store, said, name, run) for name in names]  # all of them, or none
-            before = {name: _before(store, check, name) for name in names}
+            held = {one.assertion: one.measured for one in store.baselines.known(declared, said.at)}
+            before = {name: held.get(name) for name in names}  # what runs were compared with until now
             store.baselines.accept(found)
         finally:
             store.close()
@@ -122,11 +123,6 @@ def _refuse_damage(report: Report, name: str) -> None:
             KINDS[kind].hint,
             kind="config",
         )
-
-
-def _before(store: Store, check: str, assertion: str) -> Measured | None:
-    accepted = store.baselines.acceptances(check, assertion, limit=1)
-    return accepted[0].measured if accepted else None
 
 
 def _told(found: Sequence[Acceptance], before: dict[str, Measured | None], *, as_json: bool) -> None:

@@ -28,6 +28,6 @@ def test_where_nothing_was_accepted_before_all_is_new():
 
 def test_the_first_lines_are_shown_and_the_others_counted():
     many = Measured("a", lines=tuple(f"l{n:02}" for n in range(50)))
-    assert difference(None, many) == ("50 entries; nothing was accepted before",)
+    assert difference(None, many) == ("50 entries; there was nothing to compare with before",)
     shown = difference(Measured("a"), many)
     assert (len(shown), shown[-1]) == (41, "… and 10 more")

