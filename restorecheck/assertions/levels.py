@@ -46,7 +46,7 @@ _SAID = {
     Level.NOTHING: "nothing: not all of the backup came back",
     Level.RESTORED: "restored: the backup came back; nothing that was asked about its data passed",
     Level.ANSWERED: "answered: questions were answered from what came back, which was not read in full",
-    Level.READ: "read in full: all that came back was read to its end",
+    Level.READ: "read in full: all of it was read to its end; that the values are right, the questions alone can show",
     Level.EQUAL: "equal to its reference: all of it was read, and is what was recorded when it was written",
 }
 
@@ -78,6 +78,8 @@ def proven(check: Check, answers: Answers, point: RecoveryPoint, reached: Level)
     """Return the level and what it rests on, then what was left out or cannot be shown; one sentence each."""
     given = {a.name: a.examined for a in answers.answers}
     said = [_SAID[reached], *answers.proven]
+    if ORDER.index(reached) < ORDER.index(Level.READ):
+        said += answers.unread
     for assertion in check.assertions:
         if (looked := given.get(assertion.name)) is not None:
             said += [f"{assertion.name}: {text}" for text in (*looked.remarks, *_not_looked_at(looked))]

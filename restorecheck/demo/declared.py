@@ -23,6 +23,10 @@ def _assert(name: str, sql: str, expect: str, more: str = "") -> str:
     return f'[[assert]]\nname = "{name}"\nsql = "{sql}"\nexpect = {{ {expect} }}\n{more}\n'
 
 
+def _probe(probe: str, database: str) -> str:
+    return f'[[assert]]\nname = "{probe.replace("_", "-")}"\nprobe = "{probe}"\ndatabase = "{database}"\n\n'
+
+
 CHECKS = {
     "courses-db": _check(
         "courses-db",
@@ -40,7 +44,8 @@ CHECKS = {
             "select a.id from answer a left join course c on c.id = a.course_id where c.id is null",
             "no_rows = true",
             'database = "courses"\n',
-        ),
+        )
+        + "".join(_probe(probe, "courses") for probe in ("readable", "counts_agree", "amcheck")),
     ),
     "orders-db": _check(
         "orders-db",

@@ -228,6 +228,7 @@ class Answers:
     proven: tuple[str, ...] = ()  # how far the proof goes, in plain words; also what it does not show
     known: tuple[Known, ...] = ()  # what references recorded, as far as the check asks for it
     level: Level = Level.RESTORED  # how far the source alone went, without the questions
+    unread: tuple[str, ...] = ()  # what is said of what was not read, unless all of it was
     holding: tuple[str, ...] | None = None  # databases that hold tables; None: not known of every one
 
 

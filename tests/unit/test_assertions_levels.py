@@ -196,10 +196,17 @@ def told(*assertions: Assertion, point: RecoveryPoint = POINT, **looked: Examine
 
 
 def test_the_level_comes_first_then_what_the_source_says():
-    assert told() == ("read in full: all that came back was read to its end", "it was restored")
+    first, second = told()
+    assert (first.partition(":")[0], second) == ("read in full", "it was restored")
     answers = Answers((), NOW)
     firsts = {proven(check(), answers, POINT, one)[0].partition(":")[0] for one in Level}
     assert firsts == {str(one).partition(":")[0] for one in Level}
+
+
+@pytest.mark.parametrize(("reached", "said"), [(Level.ANSWERED, True), (Level.READ, False), (Level.EQUAL, False)])
+def test_what_was_not_read_is_said_unless_all_of_it_was(reached: Level, said: bool):
+    answers = Answers((), NOW, unread=("only what the questions read is proven",))
+    assert (answers.unread[0] in proven(check(), answers, POINT, reached)) is said
 
 
 def test_what_a_probe_remarks_leaves_out_and_cannot_look_at_is_said_once():

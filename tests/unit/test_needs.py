@@ -5,7 +5,8 @@ from __future__ import annotations
 from workflow.scripted import check
 
 from restorecheck.model import Assertion, Expectation, Probe
-from restorecheck.sources.needs import needs_of
+from restorecheck.model.probes import PROBES
+from restorecheck.sources.needs import READING, needs_of
 
 
 def asking(*probes: tuple[str, str | None]) -> tuple[Assertion, ...]:
@@ -25,4 +26,13 @@ def test_each_database_gets_the_extensions_of_the_probes_that_look_into_it():
 
 def test_queries_and_probes_that_need_nothing_ask_for_nothing():
     assert needs_of(check(), "shop") == {}
-    assert needs_of(check(assertions=asking(("readable", None))), "shop") == {}
+    assert needs_of(check(assertions=asking(("schema", None), ("extensions", "billing"))), "shop") == {}
+
+
+def test_a_probe_that_reads_rows_names_its_database():
+    probes = asking(("readable", None), ("foreign_keys", "billing"), ("amcheck", "billing"))
+    assert needs_of(check(assertions=probes), "shop") == {"shop": (), "billing": ("amcheck",)}
+
+
+def test_every_probe_that_is_said_to_read_rows_is_one():
+    assert set(PROBES) >= READING

@@ -149,7 +149,7 @@ def test_only_what_another_attempt_may_change_is_raised(error, raised):
     session = Refusing(error)
     caught = None
     try:
-        with postgres_prober._if_allowed(session):
+        with postgres_prober.if_allowed(session):
             raise error
     except psycopg.Error as e:
         caught = e

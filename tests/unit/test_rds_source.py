@@ -398,7 +398,7 @@ def test_what_databases_there_are_is_told_beside_the_answers():
     assert observation.observed == "orders (3 tables); not asked: billing (2 tables)"
     assert answers.holding == ("orders", "billing")
     assert answers.level is Level.RESTORED  # what was read of it, the questions say
-    assert answers.proven == (
+    assert (*answers.proven, *answers.unread) == (
         "the snapshot was restored, and its server answered 1 of 1 questions",
         "only what the questions read is proven, out of orders (3 tables); whatever else was restored was not read",
         "restored and never asked: billing (2 tables)",

@@ -55,7 +55,8 @@ def answers(reach: Reach, point: RecoveryPoint, reader: Login) -> Answers:
         asked_at=asked_at,
         server_version=version,
         observations=(observation,),
-        proven=(restored, *unread),
+        proven=(restored,),
+        unread=unread,
         known=known,
         holding=holding,
     )

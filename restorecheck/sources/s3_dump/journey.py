@@ -80,12 +80,12 @@ def examine(reach: Reach, point: RecoveryPoint) -> Answers:
         point,
         ready.described,
         ready.fetched.proof,
-        (*ready.loaded.proven, *unread),
+        ready.loaded.proven,
         len(reach.check.assertions),
         whole=whole,
     )
     level = Level.READ if whole else Level.RESTORED  # what restores a dump reads it to its end
-    return Answers(answers, asked_at, version, seen, proof, known, level, holding)
+    return Answers(answers, asked_at, version, seen, proof, known, level, unread, holding)
 
 
 def _census(reach: Reach, reader: Login) -> tuple[Observation, tuple[str, ...], tuple[str, ...] | None]:
