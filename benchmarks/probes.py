@@ -3,8 +3,8 @@
 A database of SIZE megabytes (1000) is made once on PostgreSQL 17 and read once, so that it lies in memory. Then,
 ROUNDS times (3) in turn: `readable`; `pg_dump > /dev/null`; `pg_amcheck`; `pg_amcheck --heapallindexed`, both with as
 many jobs as there are cores; and all probes that look at data, one after another. Then 39 kinds of damage, with and
-without page checksums (tests/damage), are shown to each (CATCH=0: not). The last line is RESULT {json}: medians of megabytes of the
-database a second, ratios to `pg_dump` (above 1: faster than it), how many kinds each catches.
+without page checksums (tests/damage), are shown to each (CATCH=0: not). The last line is RESULT {json}: medians of
+megabytes of the database a second, ratios to `pg_dump` (above 1: faster than it), how many kinds each catches.
 """
 
 from __future__ import annotations

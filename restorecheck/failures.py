@@ -110,8 +110,8 @@ KINDS: dict[str, Kind] = {
     "settings": _unproven("AWS rejected the parameters of a call", "compare the check's settings with the snapshot"),
     "engine-unsupported": _unproven(
         "restorecheck cannot ask a database of this engine",
-        "of snapshots, PostgreSQL 14 or later, MySQL, MariaDB and their Aurora kinds can be asked; Multi-AZ DB clusters "
-        "cannot",
+        "of snapshots, PostgreSQL 14 or later, MySQL, MariaDB and their Aurora kinds can be asked, "
+        "Multi-AZ DB clusters cannot",
     ),
     "snapshot-state": _unproven("a snapshot was in the wrong state or vanished while we used it", "run again"),
     "copy-failed": _unproven("AWS could not copy the snapshot", "look at the snapshot's events; run again"),

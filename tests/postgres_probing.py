@@ -17,7 +17,7 @@ from restorecheck.databases.postgres import Postgres
 from restorecheck.databases.postgres_connection import BUNDLE, connect
 from restorecheck.databases.postgres_probes.sight import Look, Sight
 from restorecheck.databases.postgres_question import SETTINGS
-from restorecheck.databases.postgres_role import prober_of
+from restorecheck.databases.postgres_role import deputy_of, prober_of
 from restorecheck.errors import QueryError
 from restorecheck.model import Examined, Probe
 
@@ -47,6 +47,7 @@ def looked(name: str, reader: Login, *, at_once: int = 2, seconds: float = 60, *
             _connected,
             lambda _: None,
             at_once,
+            deputy_of(reader),
         )
     )
 

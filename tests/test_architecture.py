@@ -45,8 +45,8 @@ TABLE = {
     "databases.asking": room("databases.interface errors model.*"),
     "databases.postgres": room(
         "databases.asking databases.interface databases.postgres_census databases.postgres_connection"
-        " databases.postgres_errors databases.postgres_prober databases.postgres_probes.* databases.postgres_question"
-        " databases.postgres_role databases.watchdog errors model.*",
+        " databases.postgres_deputy databases.postgres_errors databases.postgres_prober databases.postgres_probes.*"
+        " databases.postgres_question databases.postgres_role databases.watchdog errors model.*",
         "psycopg",
     ),
     "databases.postgres_census": room("databases.interface databases.postgres_question databases.watchdog", "psycopg"),
@@ -59,9 +59,12 @@ TABLE = {
     "databases.key_match": room("model.*"),
     "databases.pace": room("model.*"),
     "databases.postgres_prober": room("databases.interface databases.postgres_role errors", "psycopg"),
+    "databases.postgres_deputy": room(
+        "databases.interface databases.postgres_prober databases.postgres_role errors", "psycopg"
+    ),
     "databases.postgres_probes.*": room(
         "databases.asking databases.interface databases.pace databases.postgres_census databases.postgres_errors"
-        " databases.watchdog errors model.*",
+        " databases.postgres_prober databases.postgres_role databases.watchdog errors model.*",
         "psycopg",
     ),
     "databases.mysql_probes.*": room(
@@ -76,7 +79,8 @@ TABLE = {
     "sources.beside": room("databases.interface errors fence.* model.* sources.versions.*"),
     "sources.needs": room("model.*"),
     "databases.declared_postgres": room(
-        "databases.interface databases.postgres_connection databases.postgres_prober databases.postgres_role errors",
+        "databases.interface databases.postgres_connection databases.postgres_deputy databases.postgres_prober"
+        " databases.postgres_role errors",
         "psycopg",
     ),
     "databases.duckdb": room("databases.duckdb_process databases.duckdb_views model.*"),
@@ -101,7 +105,8 @@ TABLE = {
     "databases.mysql_role": room("databases.interface errors", "pymysql"),
     "databases.mysql_server": room(
         "databases.asking databases.interface databases.mysql_connection databases.mysql_errors"
-        " databases.mysql_probes.* databases.mysql_question databases.mysql_role databases.mysql_watchdog errors model.*",
+        " databases.mysql_probes.* databases.mysql_question databases.mysql_role databases.mysql_watchdog errors"
+        " model.*",
         "pymysql",
     ),
     "workplace": room("errors"),

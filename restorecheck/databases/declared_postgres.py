@@ -17,8 +17,16 @@ from psycopg.conninfo import conninfo_to_dict
 
 from restorecheck.databases.interface import Login
 from restorecheck.databases.postgres_connection import BUNDLE, parameters, refused
+from restorecheck.databases.postgres_deputy import is_needed, unveil
 from restorecheck.databases.postgres_prober import equip
-from restorecheck.databases.postgres_role import SETTINGS_OF_MASTER, prober_name, prober_of, verifier
+from restorecheck.databases.postgres_role import (
+    SETTINGS_OF_MASTER,
+    deputy_name,
+    deputy_of,
+    prober_name,
+    prober_of,
+    verifier,
+)
 from restorecheck.errors import QueryError, SourceError
 
 _KNOWN = frozenset({"host", "port", "user", "dbname"})
@@ -72,41 +80,43 @@ class DeclaredPostgres:
             login = self._login
             return Login(login.host, login.port, login.user, connection.info.password, name)
 
-    def admit(self, reader: Login, run_id: str, needs: tuple[str, ...] = ()) -> None:
+    def admit(self, reader: Login, run_id: str, needs: tuple[str, ...] | None = None) -> None:
         """Make the reader's role, or adopt this run's, and let it read the database that was restored, and no other.
 
-        `needs` are extensions that probes need in it, as `Database.prepare` has them; for these there is a second role
-        of the run. Raises SourceError `taken` for a role of anybody else, QueryError.
+        `needs` are extensions that probes need in it, as `Database.prepare` has them, None if no probe looks into it;
+        for probes there are more roles of the run. Raises SourceError `taken` for a role of anybody else, QueryError.
         """
         role = sql.Identifier(reader.user)
         with self._connected(reader.database) as connection:
             with connection.transaction():  # a role without its mark never exists
                 _make_role(connection, reader, run_id)
-                for (schema,) in connection.execute(_SCHEMAS).fetchall():
-                    here = sql.Identifier(schema)
-                    connection.execute(sql.SQL("GRANT USAGE ON SCHEMA {} TO {}").format(here, role))
-                    for kind in ("TABLES", "SEQUENCES"):
-                        grant = sql.SQL("GRANT SELECT ON ALL {} IN SCHEMA {} TO {}")
-                        connection.execute(grant.format(sql.SQL(kind), here, role))
+                _let_read(connection, role)
             if needs:
                 prober = prober_of(reader)
                 with connection.transaction():
                     _make_role(connection, prober, run_id)
                 equip(connection, needs, prober.user)
+            if needs is not None and is_needed(connection):
+                deputy = deputy_of(reader)
+                with connection.transaction():
+                    _make_role(connection, deputy, run_id)
+                    _let_read(connection, role=sql.Identifier(deputy.user))
+                unveil(connection, deputy)
 
     def drop(self, name: str, run_id: str, reader: str) -> None:
         """Drop this run's database and its roles, if they are there and carry its mark. Raises QueryError."""
         with self._connected() as connection:
             if _mark(connection, "database", name) == mark_of(run_id):
                 _drop_database(connection, name)
-            for role in (reader, prober_name(reader)):
+            for role in (reader, prober_name(reader), deputy_name(reader)):
                 if _mark(connection, "role", role) == mark_of(run_id):
                     connection.execute(sql.SQL("DROP ROLE IF EXISTS {}").format(sql.Identifier(role)))
 
     def left(self, name: str, run_id: str, reader: str) -> str | None:
         """Say what is still there under this run's names, as far as known; None: nothing. Raises QueryError."""
         with self._connected() as connection:
-            named = (("database", name), ("role", reader), ("role", prober_name(reader)))
+            roles = (reader, prober_name(reader), deputy_name(reader))
+            named = (("database", name), *(("role", role) for role in roles))
             found = [(kind, called, _mark(connection, kind, called)) for kind, called in named]
         said = [
             f"the {kind} {called} is there"
@@ -121,7 +131,7 @@ class DeclaredPostgres:
         """Connect with the password that libpq finds. What the server refuses is raised as QueryError."""
         login = self._login
         login = Login(login.host, login.port, login.user, "", database or login.database)
-        options = parameters(login, self._roots, SETTINGS_OF_MASTER)
+        options = parameters(login, self._roots, SETTINGS_OF_MASTER | {"default_transaction_read_only": "off"})
         options.pop("password", None)  # and so libpq looks for both itself
         options.pop("passfile", None)
         try:
@@ -164,6 +174,16 @@ def _make_role(connection: psycopg.Connection[Any], login: Login, run_id: str) -
     connection.execute(sql.SQL("ALTER ROLE {} LOGIN PASSWORD {}").format(role, verifier(connection, login)))
     database = sql.Identifier(login.database)
     connection.execute(sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(database, role))
+
+
+def _let_read(connection: psycopg.Connection[Any], role: sql.Identifier) -> None:
+    """Let a role read the tables and sequences of this database, and no other."""
+    for (schema,) in connection.execute(_SCHEMAS).fetchall():
+        here = sql.Identifier(schema)
+        connection.execute(sql.SQL("GRANT USAGE ON SCHEMA {} TO {}").format(here, role))
+        for kind in ("TABLES", "SEQUENCES"):
+            grant = sql.SQL("GRANT SELECT ON ALL {} IN SCHEMA {} TO {}")
+            connection.execute(grant.format(sql.SQL(kind), here, role))
 
 
 def _drop_database(connection: psycopg.Connection[Any], name: str) -> None:

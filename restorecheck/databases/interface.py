@@ -65,9 +65,9 @@ class Database(Protocol):
     def prepare(self, master: Login, reader: Login, needs: Mapping[str, tuple[str, ...]] = NEEDS) -> None:
         """Make, or adopt, the read-only roles of this copy, and what probes need.
 
-        `needs` are extensions by database. One that cannot be made is no error here: the probe says that it could not
-        look. Beside this, a run writes nothing in a restored database. Raises QueryError: `database-unreachable` and
-        `login-failed` (both retryable), `tls`.
+        `needs` are extensions by database; a database without one is there because rows are read in it. What cannot be
+        made is no error here: the probe says that it could not look. Beside this, a run writes nothing in a restored
+        database. Raises QueryError: `database-unreachable` and `login-failed` (both retryable), `tls`.
         """
 
     def knock(self, reader: Login) -> str:

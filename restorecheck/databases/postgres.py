@@ -23,10 +23,11 @@ from restorecheck.databases.asking import LOST_TWICE, Asking, LostError, Questio
 from restorecheck.databases.interface import ALONE, NEEDS, Beside, DatabaseSeen, Login
 from restorecheck.databases.postgres_census import CENSUS_SETTINGS, counted, listed
 from restorecheck.databases.postgres_connection import BUNDLE, connect
+from restorecheck.databases.postgres_deputy import is_needed, make_deputy, unveil
 from restorecheck.databases.postgres_prober import equip, make_prober
 from restorecheck.databases.postgres_probes.sight import Sight
 from restorecheck.databases.postgres_question import FORMATS, SETTINGS, Raw, taken
-from restorecheck.databases.postgres_role import OLDEST, SETTINGS_OF_MASTER, make_reader, prober_of
+from restorecheck.databases.postgres_role import OLDEST, SETTINGS_OF_MASTER, deputy_of, make_reader, prober_of
 from restorecheck.databases.watchdog import Watchdog
 from restorecheck.errors import QueryError, RestorecheckError
 from restorecheck.model import Answer, Assertion, Probe
@@ -58,7 +59,9 @@ class Postgres:
         self._asking = Asking(monotonic, wait, patience.total_seconds())
 
     def prepare(self, master: Login, reader: Login, needs: Mapping[str, tuple[str, ...]] = NEEDS) -> None:
-        """Make, or adopt, the reader's role (`postgres_role.make_reader`), and what probes need (`postgres_prober`).
+        """Make, or adopt, the reader's role (`postgres_role.make_reader`), and what probes need.
+
+        That is in `postgres_prober` and `postgres_deputy`.
 
         Raises QueryError: `database-unreachable` and `login-failed` (both retryable), `tls`, `taken` (a role of this
         name came with the backup), `permission` (the master user may not make or grant it), `question` (an engine
@@ -80,19 +83,27 @@ class Postgres:
             except psycopg.Error as e:
                 raise _unprepared(e) from None
         for database, extensions in needs.items():
-            if extensions:
-                self._equipped(replace(master, database=database), extensions, prober.user)
+            self._equipped(replace(master, database=database), extensions, replace(reader, database=database))
 
-    def _equipped(self, master: Login, extensions: tuple[str, ...], prober: str) -> None:
-        """Make extensions in one database. What cannot be made is the probe's to tell. Raises QueryError to go on."""
+    def _equipped(self, master: Login, extensions: tuple[str, ...], reader: Login) -> None:
+        """Make in one database what probes need there. What cannot be made is the probe's to tell.
+
+        Raises QueryError: retryable, or `taken`.
+        """
         try:
-            with closing(connect(master, self._roots, SETTINGS_OF_MASTER)) as connection:
-                equip(connection, extensions, prober)
+            connection = connect(master, self._roots, SETTINGS_OF_MASTER)
         except QueryError:  # the server was reached just before: it is this database that cannot be
             return
-        except psycopg.Error as e:
-            if (error := _unprepared(e)).retryable:
-                raise error from None
+        with closing(connection):
+            try:
+                if extensions:
+                    equip(connection, extensions, prober_of(reader).user)
+                if is_needed(connection):
+                    make_deputy(connection, deputy_of(reader))
+                    unveil(connection, deputy_of(reader))
+            except psycopg.Error as e:
+                if (error := _unprepared(e)).retryable:
+                    raise error from None
 
     def knock(self, reader: Login) -> str:
         """Return the server's version, such as `18.1`, once a query answers. Raises QueryError as `prepare` does."""
@@ -159,7 +170,17 @@ class Postgres:
             return self._asking.reached(lambda: self._session(login), deadline, question.patience)
 
         reader = question.login
-        sight = Sight(probe, reader, prober_of(reader), deadline, self._monotonic, self._wait, connected, tell)
+        sight = Sight(
+            probe,
+            reader,
+            prober_of(reader),
+            deadline,
+            self._monotonic,
+            self._wait,
+            connected,
+            tell,
+            deputy=deputy_of(reader),
+        )
         return postgres_probes.answer(assertion, sight)
 
     def _session(self, login: Login) -> psycopg.Connection[Any]:

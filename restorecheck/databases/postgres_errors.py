@@ -157,6 +157,7 @@ _CONNECTING: tuple[tuple[str, str, bool], ...] = (
     (r"cannot connect to invalid database", "data-damaged", False),  # half dropped: datconnlimit is -2
     (r'FATAL: +database "[^"]*" does not exist', "missing-object", False),
     (r"permission denied for database", "login-failed", False),
+    (r"in a read-only transaction", "login-failed", False),  # a login trigger of the backup that writes
     (r"authentication failed|no pg_hba\.conf entry|not permitted to log in", "login-failed", True),
     (r'FATAL: +role "[^"]*" does not exist|authentication method|no password supplied', "login-failed", True),
 )

@@ -105,18 +105,18 @@ def equip(connection: psycopg.Connection[Any], extensions: Sequence[str], prober
     """
     role = sql.Identifier(prober)
     connection.execute("BEGIN READ WRITE")
-    if _undisturbed(connection):
+    if undisturbed(connection):
         if _one(connection, sql.SQL(_CLOSED).format(sql.Literal(prober))):
             let_in(connection, connection.info.dbname, role)
         for extension in extensions:
             if extension in KNOWN:
-                with _if_allowed(connection):
+                with if_allowed(connection):
                     _make(connection, extension)
                 _permit(connection, extension, prober)
     connection.execute("COMMIT")
 
 
-def _undisturbed(connection: psycopg.Connection[Any]) -> bool:
+def undisturbed(connection: psycopg.Connection[Any]) -> bool:
     """Say whether nothing of the backup runs when we make something, after switching off what can be switched off."""
     if not _would_fire(connection, "{O,A}"):
         return True
@@ -128,7 +128,7 @@ def _undisturbed(connection: psycopg.Connection[Any]) -> bool:
 def _set(connection: psycopg.Connection[Any], setting: LiteralString) -> bool:
     """Set something for this transaction, and say whether that was allowed."""
     done = []
-    with _if_allowed(connection):
+    with if_allowed(connection):
         connection.execute(sql.SQL("SET LOCAL {}").format(sql.SQL(setting)))
         done.append(setting)
     return bool(done)
@@ -159,23 +159,23 @@ def _permit(connection: psycopg.Connection[Any], extension: str, prober: str) ->
         return
     oid, schema = found
     if not _one(connection, sql.SQL(_USABLE).format(name, sql.Literal(schema))):
-        with _if_allowed(connection):
+        with if_allowed(connection):
             connection.execute(sql.SQL("GRANT USAGE ON SCHEMA {} TO {}").format(sql.Identifier(schema), role))
     wanted = sql.SQL(_FUNCTIONS).format(sql.Literal(oid), name)
     for place, function, arguments in connection.execute(wanted).fetchall():
-        with _if_allowed(connection):
+        with if_allowed(connection):
             connection.execute(
                 sql.SQL("GRANT EXECUTE ON FUNCTION {}({}) TO {}").format(
                     sql.Identifier(place, function), sql.SQL(arguments), role
                 )
             )
     if extension == "pg_visibility" and connection.execute(wanted).fetchone():
-        with _if_allowed(connection):  # the extension lets this role run what looks, and nothing that changes
+        with if_allowed(connection):  # the extension lets this role run what looks, and nothing that changes
             connection.execute(sql.SQL("GRANT pg_stat_scan_tables TO {}").format(role))
 
 
 @contextmanager
-def _if_allowed(connection: psycopg.Connection[Any]) -> Iterator[None]:
+def if_allowed(connection: psycopg.Connection[Any]) -> Iterator[None]:
     """Pass over what the server refuses inside; the transaction goes on as it was before. A lost session is raised."""
     connection.execute("SAVEPOINT tried")
     try:

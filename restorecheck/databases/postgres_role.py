@@ -2,7 +2,7 @@
 
 A role of the same name that does not look exactly as we make it came with the backup, and is refused: it may own
 things, or be more than a reader. The password goes to the server as a SCRAM verifier, so its log never holds it. What
-probes need beside it is made by `postgres_prober`.
+probes need beside it is made by `postgres_prober` and `postgres_deputy`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ OLDEST = 14
 
 SETTINGS_OF_MASTER = {
     "search_path": "pg_catalog",  # a restored function must not run with the master's rights by being named like ours
-    "default_transaction_read_only": "off",
+    "default_transaction_read_only": "on",  # a login trigger of the backup (17+) then writes nothing; we say READ WRITE
     "synchronous_commit": "local",  # else a crash soon after takes the role away, and no standby is waited for
     "statement_timeout": "60000",
     "lock_timeout": "10000",
@@ -54,10 +54,29 @@ def prober_of(reader: Login) -> Login:
 
 def prober_name(reader: str) -> str:
     """Return the name of the prober beside a reader of this name: at most 63 bytes, and the same whenever asked."""
-    name = f"{reader}_prober"
+    return _beside(reader, "prober")
+
+
+def deputy_of(reader: Login) -> Login:
+    """Return the role beside a reader that reads tables whose row security would hide rows from the reader."""
+    return replace(reader, user=deputy_name(reader.user))
+
+
+def deputy_name(reader: str) -> str:
+    """Return the name of the deputy beside a reader of this name: at most 63 bytes, and the same whenever asked."""
+    return _beside(reader, "deputy")
+
+
+def view_name(deputy: str, table: int) -> str:
+    """Return the name of the view through which a deputy reads a table: no backup can know it before the run."""
+    return f"rows_{table:d}_{sha256(deputy.encode()).hexdigest()[:32]}"
+
+
+def _beside(reader: str, what: str) -> str:
+    name = f"{reader}_{what}"
     if len(name.encode()) <= LONGEST:
         return name
-    return f"restorecheck_prober_{sha256(reader.encode()).hexdigest()[:32]}"
+    return f"restorecheck_{what}_{sha256(reader.encode()).hexdigest()[:32]}"
 
 
 def make_reader(connection: psycopg.Connection[Any], reader: Login) -> None:

@@ -82,7 +82,8 @@ def test_the_prober_runs_the_extension_s_functions_and_reads_nothing(running, fr
 
 def test_physical_probes_are_asked_like_any_question(running, fresh):
     Postgres().prepare(_superuser(running), fresh, NEEDS)
-    asked = [Assertion(name, "", Expectation(), probe=Probe(name)) for name in ("counts_agree", "visibility", "amcheck")]
+    names = ("counts_agree", "visibility", "amcheck")
+    asked = [Assertion(name, "", Expectation(), probe=Probe(name)) for name in names]
     answers = Postgres().ask(fresh, asked, "salt", within=timedelta(seconds=60))
     assert [(a.error, a.examined.count if a.examined else 0) for a in answers] == [("", 1), ("", 1), ("", 2)]
 

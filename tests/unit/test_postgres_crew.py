@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+from dataclasses import replace
 from itertools import count
 
 import psycopg
@@ -14,7 +15,7 @@ from restorecheck.databases.interface import Login
 from restorecheck.databases.postgres_probes import crew
 from restorecheck.databases.postgres_probes.sight import GaveUpError, Sight, Task
 from restorecheck.errors import QueryError
-from restorecheck.model import Probe
+from restorecheck.model import Probe, Unseen
 
 READER = Login("127.0.0.1", 5432, "reader", "secret", "shop")
 PROBER = Login("127.0.0.1", 5432, "prober", "secret", "shop")
@@ -162,6 +163,26 @@ def test_a_prober_s_task_runs_as_the_prober():
     server = Server()
     done = server.run(Task("a", lambda c: c.login.user), Task("b", lambda c: c.login.user, as_prober=True))
     assert [d.value for d in done] == ["reader", "prober"]
+
+
+def test_a_deputy_s_task_runs_as_the_deputy_in_a_session_of_its_own():
+    server = Server()
+    server.sight = replace(server.sight, deputy=replace(READER, user="deputy"))
+    done = server.run(*(Task(str(n), lambda c: c.login.user, as_deputy=n % 2 == 1) for n in range(4)))
+    assert [d.value for d in done] == ["reader", "deputy"] * 2
+    assert len(server.sessions) == 2
+
+
+def test_without_a_deputy_its_task_is_the_reader_s():
+    (done,) = Server().run(Task("a", lambda c: c.login.user, as_deputy=True))
+    assert done.value == "reader"
+
+
+def test_what_is_known_to_be_closed_is_not_begun():
+    server = Server()
+    (done,) = server.run(Task("a", lambda _: 1, closed="nobody may"))
+    assert done.unseen == Unseen("a", "nobody may")
+    assert not server.sessions
 
 
 def test_damage_is_a_flaw_and_the_session_is_not_used_again():

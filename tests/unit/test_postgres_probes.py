@@ -6,8 +6,8 @@ import pytest
 
 from restorecheck.databases import postgres_probes
 from restorecheck.databases.interface import Login
-from restorecheck.databases.postgres_probes.inventory import Table, chosen, shown
 from restorecheck.databases.pace import Pace
+from restorecheck.databases.postgres_probes.inventory import Table, chosen, shown
 from restorecheck.databases.postgres_probes.reading import PIECE, Sums, gathered, pieces
 from restorecheck.databases.postgres_probes.sight import Done, GaveUpError, Sight, Task
 from restorecheck.errors import QueryError

@@ -774,7 +774,7 @@ class DeclaredServer:
         self.calls.append(("make", name, run_id))
         return Login("db.internal", 5432, "restore", "", name)
 
-    def admit(self, reader: Login, run_id: str, needs: tuple[str, ...] = ()) -> None:
+    def admit(self, reader: Login, run_id: str, needs: tuple[str, ...] | None = None) -> None:
         self.calls.append(("admit", run_id))
 
     def drop(self, name: str, run_id: str, reader: str) -> None:

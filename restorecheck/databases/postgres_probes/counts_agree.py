@@ -8,7 +8,7 @@ asks the table, and misses nothing: that is told. Nothing is vacuumed: that woul
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -73,7 +73,7 @@ def look(sight: Sight) -> Examined:
         verdicts.take(piece, done)
     # the two sides were read at two times: what differs is compared again as of one
     doubted = verdicts.doubted()
-    again = [Task(by_oid[i.table].shown, partial(_both, table=by_oid[i.table], index=i), 1) for i in doubted]
+    again = [_task(by_oid[i.table], partial(_both, table=by_oid[i.table], index=i), 1) for i in doubted]
     for index, done in zip(doubted, crew.run(sight, again), strict=True):
         verdicts.again(index, done)
     others = [Unseen(index.shown, index.reason, owed=False) for index in found if isinstance(index, Other)]
@@ -193,9 +193,15 @@ def _pieces(table: Table, own: Sequence[Sorted]) -> Iterable[_Piece]:
     for start in starts:
         end = None if start == starts[-1] else start + _PAGES
         run = partial(_from_table, table=table, indexes=own, start=start, end=end)
-        yield _Piece(Task(table.shown, run, each), table)
+        yield _Piece(_task(table, run, each), table)
     for index in own:
-        yield _Piece(Task(index.shown, partial(_from_index, table=table, index=index), index.bytes), table, index)
+        run = partial(_from_index, table=table, index=index)
+        yield _Piece(replace(_task(table, run, index.bytes), object=index.shown), table, index)
+
+
+def _task(table: Table, run: Callable[[psycopg.Connection[Any]], _Pass], weight: int) -> Task[_Pass]:
+    """Return what reads rows of a table, or an index of it, as whoever may read all of them."""
+    return Task(table.shown, run, weight, as_deputy=table.guard is not None, closed=table.closed)
 
 
 def _from_table(
@@ -208,8 +214,8 @@ def _from_table(
         over = total(index.keys, tuple(key.column for key in index.keys))
         some = sql.SQL(" FILTER (WHERE {})").format(sql.SQL(index.predicate)) if index.predicate else sql.SQL("")
         sums += [sql.SQL("count(*){}::int8").format(some), sql.SQL("({}{})::text").format(over, some)]
-    query = sql.SQL("SELECT {} FROM ONLY {} WHERE ctid >= {}::tid").format(
-        sql.SQL(", ").join(sums), sql.Identifier(table.schema, table.name), sql.Literal(f"({start},0)")
+    query = sql.SQL("SELECT {} FROM {} WHERE ctid >= {}::tid").format(
+        sql.SQL(", ").join(sums), table.rows, sql.Literal(f"({start},0)")
     )
     if end is not None:
         query += sql.SQL(" AND ctid < {}::tid").format(sql.Literal(f"({end},0)"))
@@ -226,10 +232,10 @@ def _from_index(connection: psycopg.Connection[Any], table: Table, index: Sorted
         sql.SQL("{} AS {}").format(sql.Identifier(key.column), sql.Identifier(name))
         for key, name in zip(index.keys, names, strict=True)
     ]
-    query = sql.SQL("SELECT count(*)::int8, {}::text FROM (SELECT {} FROM ONLY {}{} ORDER BY {}) AS entries").format(
+    query = sql.SQL("SELECT count(*)::int8, {}::text FROM (SELECT {} FROM {}{} ORDER BY {}) AS entries").format(
         total(index.keys, names),
         sql.SQL(", ").join(columns),
-        sql.Identifier(table.schema, table.name),
+        table.rows,
         sql.SQL(" WHERE {}").format(sql.SQL(index.predicate)) if index.predicate else sql.SQL(""),
         sql.SQL(", ").join(index.order),
     )

@@ -18,6 +18,7 @@ from psycopg import errors
 
 from restorecheck.databases import postgres_errors
 from restorecheck.databases.asking import LOST_TWICE, LostError
+from restorecheck.databases.interface import Login
 from restorecheck.databases.pace import Pace
 from restorecheck.databases.postgres_probes.sight import Done, GaveUpError, Sight, Task
 from restorecheck.databases.watchdog import Watchdog
@@ -175,21 +176,24 @@ class _Crew(Generic[T]):
 
 
 class _Sessions:
-    """The sessions of one thread: one as the reader, one as the prober, each kept as long as nothing fails in it."""
+    """The sessions of one thread: one as each role that is needed, kept as long as nothing fails in it."""
 
     def __init__(self, sight: Sight) -> None:
         self._sight = sight
-        self._open: dict[bool, psycopg.Connection[Any]] = {}
+        self._open: dict[Login, psycopg.Connection[Any]] = {}
 
     def close(self) -> None:
-        for as_prober in list(self._open):
-            self._drop(as_prober)
+        for login in list(self._open):
+            self._drop(login)
 
     def outcome(self, task: Task[T]) -> Done[T]:
         """Do one task. Raises LostError if its session ended under it, QueryError if there is none to be had."""
+        if task.closed:
+            return Done(task, unseen=Unseen(task.object, task.closed))
         if self._left() <= 0:
             return Done(task, unseen=Unseen(task.object, OVER))
-        connection = self._session(task.as_prober)
+        login = self._login(task)
+        connection = self._session(login)
         left = max(self._left(), 0.001)
         failed: psycopg.Error | UnicodeDecodeError | None = None
         value: T | None = None
@@ -202,14 +206,14 @@ class _Sessions:
                 failed = e
         if failed is None:
             if watchdog.bit:  # a cancel that comes late would hit what is next
-                self._drop(task.as_prober)
+                self._drop(login)
             return Done(task, value=value)
         lost = connection.closed
         if isinstance(failed, UnicodeDecodeError):
             utf8 = connection.info.parameter_status("server_encoding") == "UTF8"
-            self._drop(task.as_prober)
+            self._drop(login)
             return _undecoded(task, utf8)
-        self._drop(task.as_prober)
+        self._drop(login)
         cancelled = failed.sqlstate == errors.QueryCanceled.sqlstate and self._left() <= 0
         if watchdog.bit or cancelled:
             return Done(task, unseen=Unseen(task.object, OVER))
@@ -218,14 +222,19 @@ class _Sessions:
     def _left(self) -> float:
         return self._sight.deadline - self._sight.monotonic()
 
-    def _session(self, as_prober: bool) -> psycopg.Connection[Any]:
-        if as_prober not in self._open:
-            self._open[as_prober] = self._sight.connect(self._sight.prober if as_prober else self._sight.reader)
-        return self._open[as_prober]
+    def _login(self, task: Task[T]) -> Login:
+        if task.as_deputy and self._sight.deputy is not None:
+            return self._sight.deputy
+        return self._sight.prober if task.as_prober else self._sight.reader
 
-    def _drop(self, as_prober: bool) -> None:
+    def _session(self, login: Login) -> psycopg.Connection[Any]:
+        if login not in self._open:
+            self._open[login] = self._sight.connect(login)
+        return self._open[login]
+
+    def _drop(self, login: Login) -> None:
         with contextlib.suppress(psycopg.Error):
-            self._open.pop(as_prober).close()
+            self._open.pop(login).close()
 
 
 def _understood(task: Task[T], error: psycopg.Error, lost: bool) -> Done[T]:

@@ -15,12 +15,13 @@ from psycopg import sql
 
 from restorecheck.databases.postgres_probes import crew, inventory
 from restorecheck.databases.postgres_probes.catalogue import examined, sorted_out
+from restorecheck.databases.postgres_probes.guards import Guard, guards, rows_of
 from restorecheck.databases.postgres_probes.inventory import Table, shown
 from restorecheck.databases.postgres_probes.sight import Sight, Task
 from restorecheck.model import Examined, Flaw, Unseen
 
 _KEYS = """
-    SELECT k.oid, k.conname, k.conrelid, n.nspname, c.relname, c.relkind, rn.nspname, r.relname, r.relkind,
+    SELECT k.oid, k.conname, k.conrelid, n.nspname, c.relname, r.oid, rn.nspname, r.relname, r.relkind,
         pg_catalog.pg_relation_size(r.oid), k.confmatchtype = 'f', k.convalidated,
         COALESCE((pg_catalog.to_jsonb(k) ->> 'conenforced')::pg_catalog.bool, true),
         COALESCE((pg_catalog.to_jsonb(k) ->> 'conperiod')::pg_catalog.bool, false)
@@ -87,8 +88,9 @@ class _Key:
     oid: int
     name: str
     relation: int
-    table: tuple[str, str, str]  # schema, name, relkind
-    referenced: tuple[str, str, str]
+    table: tuple[str, str]  # schema, name
+    other: int
+    referenced: tuple[str, str, str]  # schema, name, relkind
     size: int  # of the referenced table, in bytes
     full: bool  # MATCH FULL: all columns are null, or none
     validated: bool
@@ -97,7 +99,7 @@ class _Key:
 
     @property
     def shown(self) -> str:
-        return f"{shown(*self.table[:2])}.{self.name}"
+        return f"{shown(*self.table)}.{self.name}"
 
 
 _Counts = tuple[int, int, int]
@@ -111,10 +113,14 @@ def look(sight: Sight) -> Examined:
     """
     seen = inventory.taken(sight)
     tables = {table.oid: table for table in (*seen.tables, *seen.parents)}
-    keys, pairs = crew.one(sight, "the list of foreign keys", lambda connection: _listed(connection, list(tables)))
+    keys, pairs, guarded = crew.one(
+        sight,
+        "the list of foreign keys",
+        lambda connection: (*_listed(connection, list(tables)), guards(connection, sight.deputy)),
+    )
     limits = [Unseen(key.shown, reason, owed=False) for key in keys if (reason := _out_of_reach(key))]
     within = [key for key in keys if not _out_of_reach(key)]
-    done = crew.run(sight, [_task(key, pairs[key.oid], tables[key.relation]) for key in within])
+    done = crew.run(sight, [_task(key, pairs[key.oid], tables[key.relation], guarded.get(key.other)) for key in within])
     counted, flaws, unseen = sorted_out(within, done)
     count = len(counted) + len(flaws)
     flawed, rows = len(flaws), 0
@@ -137,7 +143,7 @@ def look(sight: Sight) -> Examined:
 
 def _listed(connection: psycopg.Connection[Any], oids: list[int]) -> tuple[list[_Key], dict[int, list[_Pair]]]:
     keys = [
-        _Key(row[0], row[1], row[2], row[3:6], row[6:9], *row[9:])
+        _Key(row[0], row[1], row[2], row[3:5], row[5], row[6:9], *row[9:])
         for row in connection.execute(_KEYS, (oids,)).fetchall()
     ]
     pairs: dict[int, list[_Pair]] = {key.oid: [] for key in keys}
@@ -166,33 +172,31 @@ def _out_of_reach(key: _Key) -> str:
     return "" if key.enforced else "it is declared NOT ENFORCED: its rows may reference nothing"
 
 
-def _task(key: _Key, pairs: Sequence[_Pair], table: Table) -> Task[_Counts]:
-    query = _query(key, pairs)
+def _task(key: _Key, pairs: Sequence[_Pair], table: Table, other: Guard | None) -> Task[_Counts]:
+    """Return what counts the rows that break a key; `other` guards the table that it references."""
+    schema, name, kind = key.referenced
+    query = _query(pairs, table.rows, rows_of(schema, name, other, partitioned=kind == "p"))
+    closed = table.closed or (f"{shown(schema, name)}: {other.closed}" if other and other.closed else "")
 
     def run(connection: psycopg.Connection[Any]) -> _Counts:
         connection.execute(_PLAN)
         rows, orphans, partly = connection.execute(query).fetchall()[0]
         return rows, orphans, partly
 
-    return Task(key.shown, run, weight=max(table.bytes + key.size, 1))
+    guarded = table.guard is not None or other is not None
+    return Task(key.shown, run, weight=max(table.bytes + key.size, 1), as_deputy=guarded, closed=closed)
 
 
-def _query(key: _Key, pairs: Sequence[_Pair]) -> sql.Composed:
+def _query(pairs: Sequence[_Pair], table: sql.Composed, referenced: sql.Composed) -> sql.Composed:
     # IS DISTINCT FROM NULL asks whether the value is null; IS NULL would also be true of a composite of nulls
     own = [sql.SQL("f.{}").format(sql.Identifier(pair.own)) for pair in pairs]
     return sql.SQL(_COUNT).format(
         whole=sql.SQL(" AND ").join(sql.SQL("({} IS DISTINCT FROM NULL)").format(column) for column in own),
         empty=sql.SQL(" AND ").join(sql.SQL("({} IS NOT DISTINCT FROM NULL)").format(column) for column in own),
-        table=_from(key.table),
-        referenced=_from(key.referenced),
+        table=table,
+        referenced=referenced,
         equal=sql.SQL(" AND ").join(_equal(pair) for pair in pairs),
     )
-
-
-def _from(table: tuple[str, str, str]) -> sql.Composed:
-    """Return a table as a key means it: with its partitions, without the tables that inherit from it."""
-    schema, name, kind = table
-    return sql.SQL("{}{}").format(sql.SQL("" if kind == "p" else "ONLY "), sql.Identifier(schema, name))
 
 
 def _equal(pair: _Pair) -> sql.Composed:

@@ -12,8 +12,11 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 import psycopg
+from psycopg import sql
 
+from restorecheck.databases.interface import Login
 from restorecheck.databases.postgres_probes import crew
+from restorecheck.databases.postgres_probes.guards import Guard, guards, rows_of
 from restorecheck.databases.postgres_probes.sight import GaveUpError, Sight
 from restorecheck.model import Probe, Unseen
 
@@ -104,6 +107,17 @@ class Table:
     toast_bytes: int
     columns: tuple[Column, ...] = ()
     parent: int | None = None  # of a partition: whose
+    guard: Guard | None = None  # row security is on it: tasks that read its rows are the deputy's
+
+    @property
+    def rows(self) -> sql.Composed:
+        """What stands behind FROM for its rows, or for those of its partitions."""
+        return rows_of(self.schema, self.name, self.guard, partitioned=self.kind == "p")
+
+    @property
+    def closed(self) -> str:
+        """Why nobody here may read all of its rows; empty if somebody may."""
+        return self.guard.closed if self.guard else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,13 +135,17 @@ class Inventory:
 
 def taken(sight: Sight) -> Inventory:
     """Return what the probe is to look at, in a session of its own. Raises GaveUpError, QueryError."""
-    return crew.one(sight, "the list of tables", lambda connection: tables(connection, sight.probe))
+    return crew.one(sight, "the list of tables", lambda connection: tables(connection, sight.probe, sight.deputy))
 
 
-def tables(connection: psycopg.Connection[Any], probe: Probe) -> Inventory:
-    """Return what the probe is to look at. `search_path` must be pg_catalog. Raises GaveUpError, psycopg.Error."""
+def tables(connection: psycopg.Connection[Any], probe: Probe, deputy: Login | None = None) -> Inventory:
+    """Return what the probe is to look at. `search_path` must be pg_catalog. Raises GaveUpError, psycopg.Error.
+
+    `deputy` is who reads tables with row security; None: nobody may.
+    """
     rows = connection.execute(_RELATIONS).fetchall()
-    found = [_table(row) for row in rows]
+    guarded = guards(connection, deputy)
+    found = [replace(table, guard=guarded.get(table.oid)) for table in map(_table, rows)]
     absent = {row[0]: reason for row in rows if (reason := _absent(row[3], filled=row[5], guarded=row[11]))}
     by_oid = {table.oid: table for table in found}
     names = {table.oid: _names(table, by_oid) for table in found}

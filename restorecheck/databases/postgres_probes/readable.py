@@ -66,7 +66,16 @@ def read(
 ) -> Examined:
     """Put a query to every piece of every table, and gather what they come to. Raises QueryError."""
     pieces = [piece for table in tables for piece in reading.pieces(table)]
-    tasks = [Task(piece.table.shown, _asking(piece.table, query(piece)), piece.weight) for piece in pieces]
+    tasks = [
+        Task(
+            piece.table.shown,
+            _asking(piece.table, query(piece)),
+            piece.weight,
+            as_deputy=piece.table.guard is not None,
+            closed=piece.table.closed,
+        )
+        for piece in pieces
+    ]
     examined = reading.gathered(
         zip(pieces, crew.run(sight, tasks), strict=True),
         fingerprints=query is reading.hashing,

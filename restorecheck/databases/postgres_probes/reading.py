@@ -94,20 +94,16 @@ def hashing(piece: Piece) -> sql.Composed:
     """Return the query that reads every stored column of the piece's rows, and answers the numbers of `Sums`."""
     values = [_value(column) for column in piece.table.columns if column.generated != "v"]
     if not values:
-        return sql.SQL("SELECT pg_catalog.count(*), 0, 0 FROM {} WHERE {}").format(_only(piece.table), _pages(piece))
+        return sql.SQL("SELECT pg_catalog.count(*), 0, 0 FROM {} WHERE {}").format(piece.table.rows, _pages(piece))
     return sql.SQL(
         "SELECT pg_catalog.count(*), pg_catalog.sum(h), pg_catalog.bit_xor(h) FROM ("
         "SELECT pg_catalog.hash_record_extended(ROW({}), 0) AS h FROM {} WHERE {} OFFSET 0) AS r"
-    ).format(sql.SQL(", ").join(values), _only(piece.table), _pages(piece))
+    ).format(sql.SQL(", ").join(values), piece.table.rows, _pages(piece))
 
 
 def counting(piece: Piece) -> sql.Composed:
     """Return the query that counts the piece's rows, and answers the numbers of `Sums`."""
-    return sql.SQL("SELECT pg_catalog.count(*), 0, 0 FROM {} WHERE {}").format(_only(piece.table), _pages(piece))
-
-
-def _only(table: Table) -> sql.Composed:
-    return sql.SQL("ONLY {}").format(sql.Identifier(table.schema, table.name))
+    return sql.SQL("SELECT pg_catalog.count(*), 0, 0 FROM {} WHERE {}").format(piece.table.rows, _pages(piece))
 
 
 def _pages(piece: Piece) -> sql.Composed:

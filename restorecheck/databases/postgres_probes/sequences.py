@@ -15,7 +15,7 @@ from psycopg import sql
 
 from restorecheck.databases.postgres_probes import crew, inventory
 from restorecheck.databases.postgres_probes.catalogue import OF_USERS, examined, no_member, sorted_out
-from restorecheck.databases.postgres_probes.inventory import Inventory, shown
+from restorecheck.databases.postgres_probes.inventory import Inventory, Table, shown
 from restorecheck.databases.postgres_probes.sight import Sight, Task
 from restorecheck.model import Examined, Flaw, Unseen
 
@@ -121,6 +121,7 @@ def look(sight: Sight) -> Examined:
     """
     seen = inventory.taken(sight)
     sequences, columns = crew.one(sight, "the list of sequences", _listed)
+    by_oid = {table.oid: table for table in (*seen.tables, *seen.parents)}
     tasks: list[Task[bool]] = []
     meant: list[tuple[_Sequence, _Column]] = []
     unseen: list[Unseen] = []
@@ -132,7 +133,7 @@ def look(sight: Sight) -> Examined:
             continue
         for column in fed:
             meant.append((sequence, column))
-            tasks.append(_task(sequence, column))
+            tasks.append(_task(sequence, column, by_oid[column.relation]))
     found, flaws, owed = sorted_out(meant, crew.run(sight, tasks))
     count = len({sequence.shown for (sequence, _), _ in found} | {flaw.object for flaw in flaws})
     flaws += [
@@ -177,7 +178,7 @@ def _with_root(own: list[_Column], tables: set[int]) -> bool:
     return any(not one.again and one.kind == "p" and one.relation in tables for one in own)
 
 
-def _task(sequence: _Sequence, column: _Column) -> Task[bool]:
+def _task(sequence: _Sequence, column: _Column, table: Table) -> Task[bool]:
     state = sql.SQL(_STATE).format(sql.Identifier(sequence.schema, sequence.name))
 
     def run(connection: psycopg.Connection[Any]) -> bool:
@@ -185,15 +186,14 @@ def _task(sequence: _Sequence, column: _Column) -> Task[bool]:
         first = last + sequence.increment if called else last
         if not -_BIGGEST <= first < _BIGGEST:  # it is used up
             return False
-        return bool(connection.execute(_behind(sequence, column, first)).fetchall()[0][0])
+        return bool(connection.execute(_behind(sequence, column, table, first)).fetchall()[0][0])
 
-    return Task(sequence.shown, run)
+    return Task(sequence.shown, run, as_deputy=table.guard is not None, closed=table.closed)
 
 
-def _behind(sequence: _Sequence, column: _Column, first: int) -> sql.Composed:
-    only = sql.SQL("" if column.kind == "p" else "ONLY ")
+def _behind(sequence: _Sequence, column: _Column, table: Table, first: int) -> sql.Composed:
     return sql.SQL(_BEHIND).format(
-        table=sql.SQL("{}{}").format(only, sql.Identifier(column.schema, column.table)),
+        table=table.rows,
         column=sql.Identifier(column.name),
         beyond=sql.SQL(">=" if sequence.increment > 0 else "<="),
         first=sql.SQL("({})").format(sql.Literal(first)),

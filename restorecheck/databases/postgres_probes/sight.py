@@ -37,6 +37,8 @@ class Sight:
     QueryError."""
     tell: Callable[[str], object]  # how far it is: one short line
     at_once: int = 4  # sessions
+    deputy: Login | None = None
+    """May read every row of tables with row security. For the probes' own queries; None: there is nobody who may."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,8 @@ class Task(Generic[T]):
     session, if that one was lost. psycopg.Error is for the crew to understand."""
     weight: int = 1  # bytes to be read, about: the heaviest begin first, and progress is told by it
     as_prober: bool = False
+    as_deputy: bool = False
+    closed: str = ""  # why it is known that this cannot be done: then it is not begun
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,10 +75,10 @@ class Server(Protocol):
         One of this run that is there already is dropped first; one of anybody else is refused: SourceError `taken`.
         """
 
-    def admit(self, reader: Login, run_id: str, needs: tuple[str, ...] = ()) -> None:
+    def admit(self, reader: Login, run_id: str, needs: tuple[str, ...] | None = None) -> None:
         """Make the reader's role, marked with the run, and let it read the restored database and no other.
 
-        `needs` are the extensions that probes need there; see `Database.prepare`.
+        `needs` are the extensions that probes need there, None if none looks; see `Database.prepare`.
         """
 
     def drop(self, name: str, run_id: str, reader: str) -> None:

@@ -177,7 +177,7 @@ class Work:
                 if server is None:
                     database.prepare(master, reader, needs)
                 else:
-                    server.admit(reader, self._reach.plan.run_id, needs.get(self._reach.source.database, ()))
+                    server.admit(reader, self._reach.plan.run_id, needs.get(self._reach.source.database))
                 return database.knock(reader)
             except QueryError as e:
                 if not e.retryable or attempt == KNOCKS or self._stopped.wait(self._reach.world.pause):
