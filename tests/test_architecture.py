@@ -58,18 +58,21 @@ TABLE = {
     "databases.watchdog": room("", "psycopg"),
     "databases.key_match": room("model.*"),
     "databases.pace": room("model.*"),
+    "databases.crew": room("databases.asking databases.pace errors model.*"),
     "databases.postgres_prober": room("databases.interface databases.postgres_role errors", "psycopg"),
     "databases.postgres_deputy": room(
         "databases.interface databases.postgres_prober databases.postgres_role errors", "psycopg"
     ),
     "databases.postgres_probes.*": room(
-        "databases.asking databases.interface databases.pace databases.postgres_census databases.postgres_errors"
+        "databases.asking databases.crew databases.interface databases.pace databases.postgres_census"
+        " databases.postgres_errors"
         " databases.postgres_prober databases.postgres_role databases.watchdog errors model.*",
         "psycopg",
     ),
     "databases.mysql_probes.*": room(
-        "databases.asking databases.interface databases.mysql_connection databases.mysql_errors databases.pace"
-        " databases.postgres_errors errors model.*",
+        "databases.asking databases.crew databases.interface databases.mysql_connection databases.mysql_errors"
+        " databases.pace"
+        " databases.postgres_errors model.*",
         "pymysql",
     ),
     "databases.mysql_watchdog": room("databases.interface databases.mysql_connection errors", "pymysql"),

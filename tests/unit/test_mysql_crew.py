@@ -12,8 +12,9 @@ from typing import Any
 import pymysql
 import pytest
 
+from restorecheck.databases.crew import Done
 from restorecheck.databases.mysql_probes import crew, looks
-from restorecheck.databases.mysql_probes.sight import Done, GaveUpError, Sight, Task
+from restorecheck.databases.mysql_probes.sight import GaveUpError, Sight, Task
 from restorecheck.errors import QueryError
 from restorecheck.model import Assertion, Expectation, Probe, Unseen
 

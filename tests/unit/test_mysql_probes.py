@@ -8,6 +8,7 @@ from typing import Any
 import pymysql
 import pytest
 
+from restorecheck.databases.crew import Done
 from restorecheck.databases.mysql_probes import foreign_keys, looks, readable, schema
 from restorecheck.databases.mysql_probes.check_table import understood
 from restorecheck.databases.mysql_probes.foreign_keys import Key, keys_of, orphans
@@ -15,7 +16,7 @@ from restorecheck.databases.mysql_probes.inventory import Column, Inventory, Tab
 from restorecheck.databases.mysql_probes.readable import Piece, judged
 from restorecheck.databases.mysql_probes.reading import MOST_CHUNKS, checks, ranges, select, splits
 from restorecheck.databases.mysql_probes.schema_text import of_table
-from restorecheck.databases.mysql_probes.sight import Done, GaveUpError, Task, some
+from restorecheck.databases.mysql_probes.sight import GaveUpError, Task, some
 from restorecheck.model import Flaw, Probe, Unseen
 from restorecheck.model.probes import PROBES
 

@@ -10,12 +10,13 @@ import pytest
 from psycopg import sql
 
 from restorecheck.databases import postgres_prober
+from restorecheck.databases.crew import Done
 from restorecheck.databases.postgres_probes import amcheck, counts_agree
 from restorecheck.databases.postgres_probes.extension import Functions
 from restorecheck.databases.postgres_probes.inventory import Table
 from restorecheck.databases.postgres_probes.keys import Sorted
 from restorecheck.databases.postgres_probes.relations import Heap, Index
-from restorecheck.databases.postgres_probes.sight import Done, Task
+from restorecheck.databases.postgres_probes.sight import Task
 from restorecheck.model import Flaw, Unseen
 
 TABLE = Table(1, "public", "orders", "public.orders", "r", "p", 10, 81920, 0)

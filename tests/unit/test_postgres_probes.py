@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 
 from restorecheck.databases import postgres_probes
+from restorecheck.databases.crew import Done
 from restorecheck.databases.interface import Login
 from restorecheck.databases.pace import Pace
 from restorecheck.databases.postgres_probes.inventory import Table, chosen, shown
 from restorecheck.databases.postgres_probes.reading import PIECE, Sums, gathered, pieces
-from restorecheck.databases.postgres_probes.sight import Done, GaveUpError, Sight, Task
+from restorecheck.databases.postgres_probes.sight import GaveUpError, Sight, Task
 from restorecheck.errors import QueryError
 from restorecheck.model import Answer, Assertion, Examined, Expectation, Flaw, Measure, Probe, Unseen
 

@@ -5,25 +5,29 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 from pymysql import Connection
 
+from restorecheck.databases import crew
+from restorecheck.databases.crew import GaveUpError
 from restorecheck.databases.interface import DatabaseSeen
 from restorecheck.model import Examined, Flaw, Probe, Unseen
 
 T = TypeVar("T")
 
+__all__ = ["Bite", "Done", "GaveUpError", "Look", "Sight", "Task", "first", "some"]
+
 MOST_TOLD = 20
 """So many flaws, and so many unseen things, are kept by name; all of them are counted."""
 
 
-class GaveUpError(Exception):
-    """The whole probe could not look: `kind` is a failure kind, the message one sentence without row values."""
+@dataclass(frozen=True, slots=True)
+class Task(crew.Task["Connection[Any]", T]):
+    """A piece of a probe. In a read-only snapshot."""
 
-    def __init__(self, kind: str, message: str) -> None:
-        super().__init__(message)
-        self.kind, self.message = kind, message
+
+Done: TypeAlias = crew.Done["Connection[Any]", T]
 
 
 class Bite(Protocol):
@@ -49,27 +53,6 @@ class Sight:
     databases: Callable[[], tuple[DatabaseSeen, ...]]  # of the server; raises QueryError
     tell: Callable[[str], object]  # how far it is: one short line
     at_once: int = 4  # sessions
-
-
-@dataclass(frozen=True, slots=True)
-class Task(Generic[T]):
-    """A piece of a probe: one table, one partition, a range of its keys."""
-
-    object: str  # what it looks at, as findings name it: `shop.orders`
-    run: Callable[[Connection[Any]], T]
-    """Called in a read-only snapshot; may be called again, in another session, if that one was lost.
-    pymysql.MySQLError is for the crew to understand."""
-    weight: int = 1  # bytes to be read, about: the heaviest begin first, and progress is told by it
-
-
-@dataclass(frozen=True, slots=True)
-class Done(Generic[T]):
-    """What became of a task: exactly one of the three."""
-
-    task: Task[T]
-    value: T | None = None
-    flaw: Flaw | None = None  # damage was met: an error that says so, or a server that breaks off
-    unseen: Unseen | None = None  # it could not be looked at: time, permission, a server that stayed away
 
 
 class Look(Protocol):

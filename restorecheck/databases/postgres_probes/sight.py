@@ -4,22 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 import psycopg
 
+from restorecheck.databases import crew
+from restorecheck.databases.crew import GaveUpError
 from restorecheck.databases.interface import Login
-from restorecheck.model import Examined, Flaw, Probe, Unseen
+from restorecheck.model import Examined, Probe
 
 T = TypeVar("T")
 
+__all__ = ["Done", "GaveUpError", "Look", "Sight", "Task"]
 
-class GaveUpError(Exception):
-    """The whole probe could not look: `kind` is a failure kind, the message one sentence without row values."""
 
-    def __init__(self, kind: str, message: str) -> None:
-        super().__init__(message)
-        self.kind, self.message = kind, message
+@dataclass(frozen=True, slots=True)
+class Task(crew.Task[psycopg.Connection[Any], T]):
+    """A piece of a probe. In a read-only, repeatable-read transaction that has run its first query."""
+
+
+Done: TypeAlias = crew.Done[psycopg.Connection[Any], T]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,30 +43,6 @@ class Sight:
     at_once: int = 4  # sessions
     deputy: Login | None = None
     """May read every row of tables with row security. For the probes' own queries; None: there is nobody who may."""
-
-
-@dataclass(frozen=True, slots=True)
-class Task(Generic[T]):
-    """A piece of a probe: one table, a range of its pages, one index."""
-
-    object: str  # what it looks at, as findings name it: `public.orders`
-    run: Callable[[psycopg.Connection[Any]], T]
-    """Called in a read-only, repeatable-read transaction that has run its first query; may be called again, in another
-    session, if that one was lost. psycopg.Error is for the crew to understand."""
-    weight: int = 1  # bytes to be read, about: the heaviest begin first, and progress is told by it
-    as_prober: bool = False
-    as_deputy: bool = False
-    closed: str = ""  # why it is known that this cannot be done: then it is not begun
-
-
-@dataclass(frozen=True, slots=True)
-class Done(Generic[T]):
-    """What became of a task: exactly one of the three."""
-
-    task: Task[T]
-    value: T | None = None
-    flaw: Flaw | None = None  # damage was met: an error of class XX or 58, bytes of no encoding, a server that crashed
-    unseen: Unseen | None = None  # it could not be looked at: time, permission, a lock, a server that stayed away
 
 
 class Look(Protocol):
