@@ -68,6 +68,22 @@ def test_it_answers_its_superuser_and_forgets_nothing_it_should_keep(one: Scratc
         assert got == [("off",), ("off",), ("off",), ("minimal",), ("0",), ("127.0.0.1",)]
 
 
+def test_no_event_trigger_of_a_dump_runs_with_the_superuser_s_rights(one: ScratchPostgres) -> None:
+    one.create("shop", Locale(), ())
+    with one.connect("shop") as connection:
+        connection.execute("CREATE TABLE public.touched (n int)")
+        connection.execute(
+            "CREATE FUNCTION public.fire() RETURNS event_trigger LANGUAGE plpgsql "
+            "AS $$ BEGIN INSERT INTO public.touched VALUES (1); END $$"
+        )
+        for event in ("login", "ddl_command_end"):
+            connection.execute(f"CREATE EVENT TRIGGER on_{event} ON {event} EXECUTE FUNCTION public.fire()")
+            connection.execute(f"ALTER EVENT TRIGGER on_{event} ENABLE ALWAYS")
+    with one.connect("shop") as connection:
+        connection.execute("CREATE TABLE public.more (n int)")
+        assert connection.execute("SELECT count(*) FROM public.touched").fetchone() == (0,)
+
+
 def test_nobody_gets_in_without_the_password(one: ScratchPostgres) -> None:
     login = one.login("postgres")
     for password in ("wrong", ""):
