@@ -116,7 +116,10 @@ TABLE = {
     "databases.guardian": room("errors"),
     "databases.guardian_process": room(),
     "databases.scratch_mysql": room("databases.guardian databases.interface databases.scratch_postgres errors"),
-    "databases.scratch_postgres": room("databases.guardian databases.interface errors", "psycopg"),
+    "databases.scratch_postgres": room(
+        "databases.guardian databases.interface databases.scratch_disarming errors", "psycopg"
+    ),
+    "databases.scratch_disarming": room("", "psycopg"),
     "dumps.*": room(
         "databases.guardian databases.interface databases.postgres_connection databases.postgres_errors"
         " databases.scratch_mysql"

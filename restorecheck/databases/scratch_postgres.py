@@ -25,6 +25,7 @@ from psycopg import errors, sql
 
 from restorecheck.databases.guardian import Account, Guarded, sweep
 from restorecheck.databases.interface import Login
+from restorecheck.databases.scratch_disarming import disarm
 from restorecheck.errors import SourceError
 
 SUPERUSER = "restorecheck_owner"
@@ -182,6 +183,15 @@ class ScratchPostgres:
                 else:
                     return (f"the locale of the dump is not on this machine: {problem}",) if problem else ()
         raise SourceError(f"a database as the dump wants it cannot be made here: {problem}", kind="environment")
+
+    def disarm(self, database: str) -> None:
+        """Let nothing that came with the dump act as a superuser, or outside the database. Raises SourceError."""
+        try:
+            with self.connect(database) as connection:
+                disarm(connection)
+        except psycopg.Error as e:
+            said = f"what the dump brought along could not be made harmless, so it is not asked: {_line(e)}"
+            raise SourceError(said, kind="environment") from None
 
     def analyze(self, database: str) -> None:
         """Let the planner know the tables: nothing else will, and a plan made without that can take for ever.

@@ -216,6 +216,8 @@ class Loader:
                     beside.result()
                 raise
             beside.result()
+        if self._server is not None:
+            self._server.disarm(login.database)
         observation = classified(complaints, other_locale=bool(remarks), seconds=self._monotonic() - began)
         if not observation.kind or observation.kind == "environment":
             self._analyzed(login)

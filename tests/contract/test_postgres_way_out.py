@@ -227,10 +227,7 @@ def test_a_question_that_ends_its_own_session_accuses_no_backup(running, asked, 
 
 
 def test_with_a_superuser_s_rights_only_the_server_s_own_account_stops_a_function(running, asked, outside):
-    """Shown so that nobody believes otherwise; docs/assertions.md says it. RDS and Aurora have no superuser.
-
-    A server of our own has: what a dump says is owned by a role that is not here falls to him.
-    """
+    """RDS and Aurora have no superuser. A server of ours has, and is disarmed before: `test_scratch_postgres`."""
     with running.superuser(DATABASE) as connection:
         connection.execute("CREATE FUNCTION public.of_a_superuser(p text) RETURNS integer SECURITY DEFINER "
                            "LANGUAGE plpgsql AS $$ BEGIN EXECUTE format("

@@ -9,6 +9,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import psycopg
@@ -17,8 +19,10 @@ from postgres_server import debian, embedded
 
 from restorecheck.databases import guardian, scratch_postgres
 from restorecheck.databases.guardian import PREFIX, Account, Guarded, sweep
+from restorecheck.databases.postgres import Postgres
 from restorecheck.databases.scratch_postgres import SUPERUSER, Locale, ScratchPostgres, account, place
 from restorecheck.errors import SourceError
+from restorecheck.model import Answer, Assertion, Cell, Expectation
 
 
 def until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
@@ -360,3 +364,74 @@ def test_a_place_that_somebody_else_made_is_not_used(tmp_path: Path, monkeypatch
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     with pytest.raises(SourceError, match="is not ours"):
         place(closed)
+
+
+# --- what a dump brings along -----------------------------------------------------------------------------------------
+
+PROGRAM = """
+    CREATE FUNCTION public.{0}(path text) RETURNS int SECURITY DEFINER LANGUAGE plpgsql AS $f$
+        BEGIN EXECUTE format('COPY (SELECT 1) TO PROGRAM %L', 'cat > ' || path); RETURN 1; END $f$;
+    ALTER FUNCTION public.{0}(text) OWNER TO {1};
+"""
+HOSTILE = """
+    CREATE EXTENSION file_fdw;
+    CREATE SERVER files FOREIGN DATA WRAPPER file_fdw;
+    CREATE FOREIGN TABLE public.program (line text) SERVER files OPTIONS (program 'touch {witness}; echo 1');
+    CREATE FOREIGN TABLE public.passwords (line text) SERVER files OPTIONS (filename '/etc/passwd');
+    GRANT EXECUTE ON FUNCTION pg_catalog.lo_export(oid, text), pg_catalog.pg_read_file(text) TO PUBLIC;
+    GRANT EXECUTE ON FUNCTION pg_catalog.lo_import(text) TO PUBLIC;
+    CREATE FUNCTION public.untrusted(text) RETURNS text LANGUAGE internal AS 'upper';
+    CREATE TABLE public.orders AS SELECT g AS id FROM generate_series(1, 10) g;
+    CREATE FUNCTION public.honest() RETURNS bigint LANGUAGE sql AS 'SELECT count(*) FROM public.orders';
+    CREATE FUNCTION public.fires() RETURNS event_trigger LANGUAGE plpgsql AS $f$
+        BEGIN COPY (SELECT 1) TO PROGRAM 'touch {witness}'; END $f$;
+    CREATE EVENT TRIGGER fires ON ddl_command_start EXECUTE FUNCTION public.fires();
+"""
+ESCAPES = (
+    "select of_ours('{witness}')",
+    "select of_postgres('{witness}')",
+    "select of_app('{witness}')",
+    "select line from program",
+    "select count(*) from passwords",
+    "select pg_read_file('/etc/hostname')",
+    "select lo_import('/etc/hostname')",
+    "select lo_export(1, '{witness}')",
+    "select untrusted('x')",
+)
+
+
+def test_nothing_that_came_with_a_dump_gets_out_of_the_database(one: ScratchPostgres) -> None:
+    witness = one.directory / "data" / "witness"  # where the server's account may write
+    one.create("shop", Locale(), ("app",))
+    with one.connect("shop") as connection:
+        connection.execute("SET event_triggers = off")
+        connection.execute("GRANT pg_execute_server_program TO app")
+        for name, owner in (("of_ours", SUPERUSER), ("of_postgres", "postgres"), ("of_app", "app")):
+            connection.execute(PROGRAM.format(name, owner).encode())
+        connection.execute(HOSTILE.format(witness=witness).encode())
+    master, database = one.login("shop"), Postgres()
+    reader = replace(master, user="restorecheck_reader_x", password="read-only")
+
+    def asked(sql: str) -> Answer:
+        question = Assertion("x", sql.format(witness=witness), Expectation(at_least=Cell("number", "0")))
+        return database.ask(reader, [question], "salt", timedelta(seconds=30))[0]
+
+    database.prepare(master, reader)
+    assert asked(ESCAPES[0]).error == ""  # this is what it is about
+    until(witness.exists)
+    witness.unlink()
+    one.disarm("shop")
+    one.disarm("shop")  # a second attempt finds nothing more to do
+    for sql in ESCAPES:
+        answer = asked(sql)
+        assert answer.error, sql
+        assert not witness.exists(), sql
+    assert [asked(sql).cells[0].text for sql in ("select honest()", "select count(*) from orders")] == ["10", "10"]
+    with one.connect("shop") as connection:
+        assert connection.execute("SELECT rolname FROM pg_roles WHERE rolsuper").fetchall() == [(SUPERUSER,)]
+
+
+def test_what_cannot_be_made_harmless_is_not_asked(one: ScratchPostgres) -> None:
+    with pytest.raises(SourceError, match="could not be made harmless") as e:
+        one.disarm("nowhere")
+    assert e.value.kind == "environment"
