@@ -52,6 +52,8 @@ _SAID = {
 
 LOGICAL = "amcheck and counts say nothing about a logical backup: every index and every page was built anew"
 
+ROLELESS = "a dump brings no roles: that one may log in is as the check declares, what it may read is the dump's word"
+
 
 def level(check: Check, answers: Answers, findings: Iterable[Finding], known: Sequence[Known] = ()) -> Level:
     """Return how far the proof of a run goes that came as far as answers."""
@@ -86,6 +88,8 @@ def proven(check: Check, answers: Answers, point: RecoveryPoint, reached: Level)
     probes = [PROBES[a.probe.name] for a in check.assertions if a.probe is not None and a.probe.name in PROBES]
     if point.kind is SnapshotKind.DUMP and any(probe.physical for probe in probes):
         said.append(LOGICAL)
+    if point.kind is SnapshotKind.DUMP and PROBES["roles"] in probes:
+        said.append(ROLELESS)
     return tuple(dict.fromkeys(said))
 
 

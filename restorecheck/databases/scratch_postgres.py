@@ -167,7 +167,7 @@ class ScratchPostgres:
         with self.connect("postgres") as connection:
             for role in dict.fromkeys((*ALWAYS, *roles)):
                 with contextlib.suppress(errors.DuplicateObject):
-                    attributes = "SUPERUSER NOLOGIN" if role in ALWAYS else "NOLOGIN"
+                    attributes = "SUPERUSER NOLOGIN" if role in ALWAYS else "LOGIN"  # without a password nobody can
                     connection.execute(sql.SQL(f"CREATE ROLE {{}} {attributes}").format(sql.Identifier(role)))
             problem = ""
             for options in _wishes(locale, self._major):

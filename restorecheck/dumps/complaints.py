@@ -121,6 +121,8 @@ def judged(message: str, *, where: str = "", sqlstate: str = "", rows: bool = Fa
     if sort is Sort.LACK and not name and (setting := re.search(r"parameter \"([\w.]+)\"", message)):
         name = setting.group(1)
         said = repeatable(message, name)
+    if "worker process" in message:
+        said = "a process of pg_restore died"
     text = f"{where}: {said or 'an error whose text may hold a row'}" if where else said or "an error"
     return Complaint(sort, text, name, sqlstate)
 

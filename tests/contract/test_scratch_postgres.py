@@ -66,7 +66,7 @@ def test_it_answers_its_superuser_and_forgets_nothing_it_should_keep(one: Scratc
     with one.connect("shop") as connection:
         assert connection.execute("SHOW server_encoding").fetchone() == ("LATIN1",)
         roles = connection.execute("SELECT rolname, rolcanlogin FROM pg_roles WHERE rolname !~ '^pg_'").fetchall()
-        assert sorted(roles) == [("app", False), ("postgres", False), (SUPERUSER, True)]
+        assert sorted(roles) == [("app", True), ("postgres", False), (SUPERUSER, True)]
         settings = ["fsync", "full_page_writes", "autovacuum", "wal_level", "max_wal_senders", "listen_addresses"]
         got = [connection.execute(f"SHOW {name}").fetchone() for name in settings]
         assert got == [("off",), ("off",), ("off",), ("minimal",), ("0",), ("127.0.0.1",)]

@@ -232,3 +232,9 @@ def test_a_physical_look_at_a_logical_backup_is_not_taken_for_more_than_it_is():
     assert said in told(probe("amcheck"), point=dump)
     assert said not in told(probe("amcheck"))
     assert said not in told(probe("readable"), probe("of-tomorrow", called="x"), asks("select 1"), point=dump)
+
+
+def test_a_dump_is_not_said_to_bring_the_roles_that_a_check_declares():
+    dump = replace(POINT, kind=SnapshotKind.DUMP)
+    assert any(text.startswith("a dump brings no roles") for text in told(probe("roles"), point=dump))
+    assert not any(text.startswith("a dump brings no roles") for text in told(probe("roles")))

@@ -93,7 +93,8 @@ def _census(reach: Reach, reader: Login) -> tuple[Observation, tuple[str, ...], 
 
     What else a declared server holds is nobody's business here.
     """
-    asked = [a.database or reader.database for a in reach.check.assertions]
+    # the dump is of one database, which the check names: it stands for the backup also if nothing is asked
+    asked = [a.database or reader.database for a in reach.check.assertions] or [reader.database]
     try:
         seen = reach.database.databases(reader)
     except RestorecheckError as e:
