@@ -81,6 +81,7 @@ class Crew(Generic[C, T]):
         self._lost: list[int] = []  # tasks whose session ended under them
         self._refused: QueryError | None = None  # why no session could be opened
         self._raised: BaseException | None = None
+        self._unsettled = False  # the server broke off a moment ago: who got in just then is thrown out once more
         self._lock = threading.Lock()  # of all of the above
 
     def run(self) -> list[Done[C, T]]:
@@ -98,6 +99,7 @@ class Crew(Generic[C, T]):
             if not lost:
                 break  # all is done, or there is no session to be had
             crashes += 1
+            self._unsettled = True
             for i in lost:
                 if crashes < MOST_CRASHES and self._refused is None:
                     crashes += self._alone(i)
@@ -160,12 +162,17 @@ class Crew(Generic[C, T]):
             self._pace.done(self._tasks[i].object, self._tasks[i].weight)
 
     def _alone(self, i: int) -> int:
-        """Do a task again while nothing else runs; return how often the server broke off at that: 0 or 1."""
+        """Do a task again while nothing else runs; return how often the server broke off at that: 0, 1 or 2."""
         task, sessions = self._tasks[i], self._sessions()
         try:
             self._finish(i, sessions.outcome(task))
+            self._unsettled = False
             return 0
         except LostError as e:
+            if self._unsettled:
+                self._unsettled = False
+                return 1 + self._alone(i)
+            self._unsettled = True
             if e.kind == "interfered":
                 self._finish(i, Done(task, unseen=Unseen(task.object, LOST_TWICE[e.kind])))
             else:

@@ -25,6 +25,9 @@ BUNDLE = Path(__file__).with_name("rds-global-bundle.pem")
 
 CONNECT_TIMEOUT = 10  # seconds, for each address of the host
 
+HAS_TRANSACTION_TIMEOUT = 170_000
+"""The first release with that setting. One may have come with the backup; as an option, older servers refuse it."""
+
 _HOST = re.compile(r"[A-Za-z0-9._:%-]+")  # no socket directory (`/…`, `@…`), no list, no empty host: none has TLS
 
 _PREAMBLE = re.compile(r"^connection (failed|is bad): (connection to server .*?, port \d+ failed: )?(FATAL: +)?")
@@ -92,7 +95,7 @@ def connect(
             kind="config",
         )
     try:
-        return psycopg.connect(
+        connection = psycopg.connect(
             **parameters(login, roots, settings),  # type: ignore[arg-type]  # options of libpq are all texts
             autocommit=True,
             prepare_threshold=None,
@@ -100,6 +103,13 @@ def connect(
         )
     except psycopg.Error as e:
         raise refused(login, str(e)) from None
+    if connection.info.server_version >= HAS_TRANSACTION_TIMEOUT:
+        try:
+            connection.execute("SET SESSION transaction_timeout = 0")
+        except psycopg.Error as e:
+            connection.close()
+            raise refused(login, str(e)) from None
+    return connection
 
 
 def refused(login: Login, message: str) -> QueryError:

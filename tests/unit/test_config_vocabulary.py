@@ -328,7 +328,7 @@ def test_a_physical_probe_of_a_dump_is_remarked_on(base):
     physical = [name for name, kind in PROBES.items() if kind.physical and "postgresql" in kind.engines]
     text = READABLE + "".join(f'[[assert]]\nname = "{name}"\nprobe = "{name}"\n' for name in physical)
     said = remarks_of(base, text, DUMP)
-    assert len(said) == len(physical) == 3
+    assert len(said) == len(physical) == 4
     assert all("proves nothing about a logical backup" in line for line in said)
     assert remarks_of(base, text) == []
 

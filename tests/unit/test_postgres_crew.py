@@ -266,6 +266,13 @@ def test_only_what_breaks_the_server_off_alone_is_accused():
     assert two.flaw.message == "the server broke off while it read bad, twice"
 
 
+def test_who_got_in_while_the_server_went_down_is_tried_once_more():
+    """A session can be opened after one backend crashed and before the server has thrown everybody out."""
+    server = Server()
+    done = server.run(Task("a", breaks(2)), Task("b", lambda _: "b"))
+    assert [d.value for d in done] == ["answered", "b"]
+
+
 def test_a_server_that_breaks_off_again_and_again_is_left_alone():
     server = Server()
     done = server.run(*(Task(str(n), breaks(99)) for n in range(4)))
@@ -408,7 +415,7 @@ def test_one_look_is_its_value_or_an_end_of_the_probe():
         crew.one(server.sight, "the catalogue", fails(of_state("42501")), as_prober=True)
     assert unseen.value.kind == "could-not-look"
     with pytest.raises(GaveUpError, match="broke off") as lost:
-        crew.one(server.sight, "the catalogue", breaks(2))
+        crew.one(server.sight, "the catalogue", breaks(3))
     assert lost.value.kind == "connection-lost"
 
 
