@@ -37,7 +37,13 @@ SIZE = int(os.environ.get("SIZE", "1000"))
 ROUNDS = int(os.environ.get("ROUNDS", "3"))
 CATCH = os.environ.get("CATCH", "1") != "0"
 CORES = str(len(os.sched_getaffinity(0)))
-SETTINGS = {"shared_buffers": "1500MB", "max_wal_size": "8GB", "log_statement": "none", "max_connections": "40"}
+SETTINGS = {
+    "shared_buffers": "1500MB",
+    "max_wal_size": "8GB",
+    "log_statement": "none",
+    "max_connections": "40",
+    "jit": "off",
+}
 DATA = ("readable", "counts_agree", "visibility", "amcheck", "foreign_keys")
 """The probes that read data; the others read the catalogue."""
 

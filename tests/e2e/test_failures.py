@@ -93,6 +93,7 @@ def test_every_terminal_status_of_the_table(product: Product):
         assert (report.verdict, report.failure.kind) == (KINDS[kind].verdict, kind), status
 
 
+@pytest.mark.long
 def test_stuck_in_creating_is_given_up_at_the_limit(product: Product):
     product.limits["restore"] = "3s"
     product.configure()
@@ -131,6 +132,7 @@ def test_an_answer_that_got_lost_makes_nothing_twice(product: Product, operation
     assert report.leaked == ()
 
 
+@pytest.mark.long
 def test_an_instance_that_takes_no_connections_is_unproven(product: Product):
     product.limits["open"] = "4s"
     product.configure()
@@ -141,6 +143,7 @@ def test_an_instance_that_takes_no_connections_is_unproven(product: Product):
     assert report.failure.kind in {"deadline", "database-unreachable"}
 
 
+@pytest.mark.long
 def test_a_slow_boot_is_waited_for(product: Product):
     product.world.snapshot("shop", "weekly")
     product.world.aws.fault(RESTORE, slow_boot=2.0)
@@ -194,6 +197,7 @@ def test_what_may_not_be_deleted_is_leaked_and_reported(product: Product, place:
     assert left.arn.split(":")[4] == where.get("account", SCRATCH)
 
 
+@pytest.mark.long
 def test_nobody_may_look_for_leftovers_so_it_is_not_passed(product: Product):
     product.world.snapshot("shop", "weekly")
     product.world.aws.fault(
@@ -203,6 +207,7 @@ def test_nobody_may_look_for_leftovers_so_it_is_not_passed(product: Product):
     assert report.verdict is not Verdict.PASSED
 
 
+@pytest.mark.long
 def test_a_wrong_external_id_is_a_matter_of_credentials(product: Product):
     config = product.home / "config.toml"
     config.write_text(config.read_text().replace("restorecheck-demo", "another-id"))
@@ -210,6 +215,7 @@ def test_a_wrong_external_id_is_a_matter_of_credentials(product: Product):
     assert (report.verdict, report.failure.kind) == (Verdict.UNPROVEN, "credentials")
 
 
+@pytest.mark.long
 def test_a_placement_that_is_not_there_is_no_fault_of_the_backup(product: Product):
     product.world.snapshot("shop", "weekly")
     product.configure(subnet_group="not-there")

@@ -39,6 +39,7 @@ def test_an_automated_snapshot_is_exported_shared_imported_restored_and_removed(
     assert writes(product) == EXPORTED | {"ModifyDBSnapshotAttribute": 2, "ModifyDBInstance": 1}
 
 
+@pytest.mark.long
 def test_a_snapshot_of_aws_backup_goes_the_same_way(product: Product):
     product.world.aws.automated_snapshot(SOURCE, "shop", kind="awsbackup")
     product.check(source={"snapshots": ["awsbackup"]})
@@ -55,6 +56,7 @@ def test_a_manual_snapshot_is_shared_for_the_time_of_the_run_and_not_copied_at_h
     assert (done["CopyDBSnapshot"], done["ModifyDBSnapshotAttribute"], done["DeleteDBSnapshot"]) == (1, 2, 1)
 
 
+@pytest.mark.long
 def test_a_share_that_was_there_before_stays(product: Product):
     product.world.snapshot("shop", "weekly")
     product.world.share("weekly")
@@ -63,6 +65,7 @@ def test_a_share_that_was_there_before_stays(product: Product):
     assert "ModifyDBSnapshotAttribute" not in writes(product)
 
 
+@pytest.mark.long
 def test_what_its_owner_shares_needs_no_write_in_the_source_account(product: Product):
     product.world.snapshot("shop", "weekly")
     product.world.share("weekly")
@@ -85,6 +88,7 @@ def test_an_unencrypted_snapshot_is_restored_without_a_copy_of_ours(product: Pro
     assert "CopyDBSnapshot" not in writes(product)
 
 
+@pytest.mark.long
 def test_an_unencrypted_automated_snapshot_is_copied_at_home_only(product: Product):
     unencrypted(product)
     product.world.aws.automated_snapshot(SOURCE, "plain")
@@ -93,6 +97,7 @@ def test_an_unencrypted_automated_snapshot_is_copied_at_home_only(product: Produ
     assert writes(product)["CopyDBSnapshot"] == 1
 
 
+@pytest.mark.long
 def test_a_snapshot_under_the_default_key_goes_through_the_share_key(product: Product):
     product.world.database(
         "vault", "create table orders (id int)", "insert into orders values (1)", StorageEncrypted=True
@@ -103,6 +108,7 @@ def test_a_snapshot_under_the_default_key_goes_through_the_share_key(product: Pr
     assert (report.verdict, report.point.default_key) == (Verdict.PASSED, True)
 
 
+@pytest.mark.long
 def test_without_a_share_key_the_default_key_is_said_to_be_the_trouble(product: Product):
     product.world.database("vault", "create table orders (id int)", StorageEncrypted=True)
     product.world.snapshot("vault", "weekly")
@@ -128,6 +134,7 @@ def test_a_key_that_is_disabled_or_dying_makes_the_backup_broken(product: Produc
     assert (report.verdict, report.failure.kind) == (Verdict.BROKEN, "key-unusable")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("pick", ["latest", "oldest", "random"])
 def test_the_recovery_point_is_the_one_that_was_asked_for(product: Product, pick: str):
     now = datetime.now(UTC)
@@ -148,6 +155,7 @@ def test_no_snapshot_at_all_is_broken_and_nothing_is_begun(product: Product):
     assert writes(product) == {}
 
 
+@pytest.mark.long
 def test_a_snapshot_outside_the_window_is_none(product: Product):
     product.world.aws.automated_snapshot(SOURCE, "shop", at=datetime.now(UTC) - timedelta(days=9))
     product.check(rpo="30d", source={"within": "7d"})
@@ -162,12 +170,14 @@ def test_our_own_copies_are_never_taken_for_backups(product: Product):
     assert product.estate() == before
 
 
+@pytest.mark.long
 def test_an_old_newest_point_breaks_the_rpo(product: Product):
     product.world.aws.automated_snapshot(SOURCE, "shop", at=datetime.now(UTC) - timedelta(days=2))
     report = product.verify()
     assert (report.verdict, report.failure.kind) == (Verdict.BROKEN, "stale")
 
 
+@pytest.mark.long
 def test_rows_that_vanished_before_the_snapshot_are_found(product: Product):
     product.world.snapshot("shop", "good")
     product.check(asserts=[{"name": "present", "sql": "select count(*) from orders", "expect": {"at_least": 1001}}])

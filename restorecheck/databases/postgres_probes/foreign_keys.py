@@ -58,8 +58,10 @@ decides: that of the referenced column, as ri_triggers.c has it."""
 _PLAN = """
     SET LOCAL enable_indexscan = off; SET LOCAL enable_indexonlyscan = off; SET LOCAL enable_bitmapscan = off;
     SET LOCAL enable_nestloop = off; SET LOCAL enable_seqscan = on; SET LOCAL enable_hashjoin = on;
-    SET LOCAL enable_mergejoin = on; SET LOCAL enable_sort = on; SET LOCAL work_mem = '64MB'
+    SET LOCAL enable_mergejoin = on; SET LOCAL enable_sort = on; SET LOCAL work_mem = '64MB';
+    SET LOCAL max_parallel_workers_per_gather = 2
 """
+"""One key is often most of the work, and cannot be cut into tasks: so the server may use workers for it."""
 
 _COUNT = """
     SELECT pg_catalog.count(*), pg_catalog.count(*) FILTER (WHERE {whole} AND r.tableoid IS NULL),
