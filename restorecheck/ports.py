@@ -14,13 +14,14 @@ from pathlib import Path
 from restorecheck.config import Config
 from restorecheck.databases.declared_postgres import DeclaredPostgres
 from restorecheck.databases.duckdb import ObjectQueries
-from restorecheck.databases.interface import Database
+from restorecheck.databases.interface import Database, Keep
 from restorecheck.databases.mysql import MySQL
 from restorecheck.databases.postgres import Postgres
 from restorecheck.databases.postgres_connection import BUNDLE
 from restorecheck.dumps.loaders import DumpLoaders
 from restorecheck.durable import Clock
 from restorecheck.errors import RefusedError, RestorecheckError
+from restorecheck.evidence import Evidence
 from restorecheck.fence import Fence, Mode
 from restorecheck.model import AuroraSource, Check, Entrance, Known, Plan, Report, S3DumpSource, S3ObjectsSource
 from restorecheck.passwords import Passwords
@@ -123,10 +124,19 @@ class LivePorts:
                     self._works,
                     servers=partial(DeclaredPostgres, roots=roots),
                     tell=self._tell(plan.run_id),
+                    evidence=self._evidence(plan.run_id),
                 )
                 return s3_dump.S3Dump(plan, dumps, imagined=imagined)
             case source:
-                world = World(fence, self._databases, self.passwords, now, sightings, self._tell(plan.run_id))
+                world = World(
+                    fence,
+                    self._databases,
+                    self.passwords,
+                    now,
+                    sightings,
+                    self._tell(plan.run_id),
+                    evidence=self._evidence(plan.run_id),
+                )
                 kind = AuroraSnapshots if isinstance(source, AuroraSource) else RdsSnapshots
                 return kind(plan, world, imagined=imagined)
 
@@ -136,6 +146,9 @@ class LivePorts:
                 self._tells(run, "examine", status)
 
         return tell
+
+    def _evidence(self, run: str) -> Keep | None:
+        return Evidence(self.config.evidence, run).keep if self.config.evidence else None
 
     def _workplace(self, run: str) -> Path:
         return self.config.workplace / scratch_name(run)

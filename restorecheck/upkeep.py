@@ -8,9 +8,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any, Protocol
 
-from restorecheck import workplace
+from restorecheck import evidence, workplace
 from restorecheck.config import Config
 from restorecheck.databases import guardian, scratch_postgres
 from restorecheck.durable import Clock, bug
@@ -57,6 +58,8 @@ class Upkeep:
 
     def _tidy(self, config: Config) -> None:
         """Remove what processes of this machine left that died: dumps, files, servers. Each replica has its own."""
+        if config.evidence is not None:
+            self._forget(config.evidence, self._clock.now() - config.service.evidence_keep)
         if not config.workplace.is_dir():
             return
         under_way = {entry.run_id for entry in self._store.ledger.running()}
@@ -68,6 +71,16 @@ class Upkeep:
             return
         if gone:
             self._tell("workplace.tidied", removed=gone)
+
+    def _forget(self, directory: Path, before: datetime) -> None:
+        """Remove the evidence of this machine that is older than it may be."""
+        try:
+            gone = evidence.prune(directory, before)
+        except RestorecheckError as e:
+            self._tell("evidence.not-pruned", why=e.message)
+            return
+        if gone:
+            self._tell("evidence.pruned", runs=gone)
 
     def _deliver(self) -> None:
         """Tell every event to the log, at least once."""

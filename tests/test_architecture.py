@@ -46,17 +46,20 @@ TABLE = {
     "databases.postgres": room(
         "databases.asking databases.interface databases.postgres_census databases.postgres_connection"
         " databases.postgres_deputy databases.postgres_errors databases.postgres_prober databases.postgres_probes.*"
-        " databases.postgres_question databases.postgres_role databases.watchdog errors model.*",
+        " databases.postgres_question databases.postgres_role databases.sampling databases.watchdog errors model.*",
         "psycopg",
     ),
     "databases.postgres_census": room("databases.interface databases.postgres_question databases.watchdog", "psycopg"),
     "databases.postgres_cells": room("assertions.* model.*"),
     "databases.postgres_connection": room("databases.interface databases.postgres_errors errors", "psycopg"),
     "databases.postgres_errors": room(),
-    "databases.postgres_question": room("assertions.* databases.key_match databases.postgres_cells model.*", "psycopg"),
+    "databases.postgres_question": room(
+        "assertions.* databases.key_match databases.postgres_cells databases.sampling model.*", "psycopg"
+    ),
     "databases.postgres_role": room("databases.interface errors", "psycopg"),
     "databases.watchdog": room("", "psycopg"),
     "databases.key_match": room("model.*"),
+    "databases.sampling": room("databases.interface errors model.*"),
     "databases.pace": room("model.*"),
     "databases.crew": room("databases.asking databases.pace errors model.*"),
     "databases.postgres_prober": room("databases.interface databases.postgres_role errors", "psycopg"),
@@ -72,7 +75,7 @@ TABLE = {
     "databases.mysql_probes.*": room(
         "databases.asking databases.crew databases.interface databases.mysql_connection databases.mysql_errors"
         " databases.pace"
-        " databases.postgres_errors model.*",
+        " databases.postgres_errors errors model.*",
         "pymysql",
     ),
     "databases.mysql_watchdog": room("databases.interface databases.mysql_connection errors", "pymysql"),
@@ -104,15 +107,18 @@ TABLE = {
         "databases.interface databases.mysql_errors databases.postgres_connection errors", "pymysql"
     ),
     "databases.mysql_errors": room("databases.postgres_errors"),
-    "databases.mysql_question": room("assertions.* databases.key_match databases.mysql_cells model.*", "pymysql"),
+    "databases.mysql_question": room(
+        "assertions.* databases.key_match databases.mysql_cells databases.sampling model.*", "pymysql"
+    ),
     "databases.mysql_role": room("databases.interface errors", "pymysql"),
     "databases.mysql_server": room(
         "databases.asking databases.interface databases.mysql_connection databases.mysql_errors"
-        " databases.mysql_probes.* databases.mysql_question databases.mysql_role databases.mysql_watchdog errors"
-        " model.*",
+        " databases.mysql_probes.* databases.mysql_question databases.mysql_role databases.mysql_watchdog"
+        " databases.sampling errors model.*",
         "pymysql",
     ),
     "workplace": room("errors"),
+    "evidence": room("errors schedule"),
     "databases.guardian": room("errors"),
     "databases.guardian_process": room(),
     "databases.scratch_mysql": room("databases.guardian databases.interface databases.scratch_postgres errors"),
@@ -163,12 +169,13 @@ TABLE = {
     "state": room("config.* errors passwords store.*"),
     "ports": room(
         "config.* databases.declared_postgres databases.duckdb databases.interface databases.mysql databases.postgres"
-        " databases.postgres_connection dumps.* durable errors fence.* model.* passwords schedule"
+        " databases.postgres_connection dumps.* durable errors evidence fence.* model.* passwords schedule"
         " sources.aurora.* sources.interface sources.rds.* sources.s3_dump.* sources.s3_objects.* state"
     ),
     "dispatch": room("admission config.* durable engines.dbos errors failures model.* replica store.*"),
     "upkeep": room(
-        "config.* databases.guardian databases.scratch_postgres durable errors fence.* store.* sweep.* workplace"
+        "config.* databases.guardian databases.scratch_postgres durable errors evidence fence.* store.* sweep.*"
+        " workplace"
     ),
     "runner": room(
         "config.* dispatch durable engines.clock engines.dbos errors model.* ports replica schedule state verify"

@@ -157,7 +157,10 @@ def _no_rows(answer: Answer) -> Ruling:
         return passed("no rows")
     found = f"{answer.rows:,} rows or more" if answer.more else words.count(answer.rows, "row")
     were = "was" if answer.rows == 1 and not answer.more else "were"
-    return failed(found, f"{found} {were} found where there must be none")
+    kept = f"; the keys of {answer.sampled:,} of them are kept as evidence" if answer.sampled else ""
+    if answer.unsampled:
+        kept = f"; evidence could not be kept: {answer.unsampled}"
+    return failed(found, f"{found} {were} found where there must be none{kept}")
 
 
 def _members(answer: Answer, members: tuple[Cell, ...], salt: str) -> Ruling:

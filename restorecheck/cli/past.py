@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
+from restorecheck import evidence
 from restorecheck.cli import exits, proofs
 from restorecheck.cli.moments import since as since_of
 from restorecheck.cli.output import emit, err, errors, out
@@ -53,10 +54,13 @@ def _shown(at: datetime) -> str:
 def show(run_id: str, config: Path, *, as_json: bool) -> None:
     """Show one proof."""
     with errors("show", as_json=as_json):
-        store = open_store(load(config).state)
+        loaded = load(config)
+        store = open_store(loaded.state)
         report = store.proofs.run(run_id)
         store.close()
     if as_json:
         emit("show", exits.PASSED, reports=[encode(report, Report)])
     else:
         proofs.show(out, report)
+        if kept := evidence.of_run(loaded.evidence, run_id):
+            out.print(f"evidence        {kept}", markup=False, soft_wrap=True)

@@ -15,6 +15,7 @@ from pydantic import AfterValidator, Field, WithJsonSchema
 
 from restorecheck.config import names
 from restorecheck.config.fields import (
+    MOST_SAMPLED,
     Also,
     Bound,
     ColumnType,
@@ -33,6 +34,7 @@ from restorecheck.config.fields import (
     ViewName,
     only_true,
     pattern,
+    sampled,
 )
 from restorecheck.config.table import Shape
 from restorecheck.model.probes import PROBES
@@ -51,7 +53,7 @@ Names = Annotated[list[Text], Also(minItems=1, uniqueItems=True)]
 def keys_of(subject: str, probe: object = None) -> tuple[str, ...]:
     """Return the keys that an assertion of this subject may have, itself among them; of a known probe: only its own."""
     if subject == "sql":
-        return ("sql", "files")
+        return ("sql", "files", "samples")
     return ("probe", *(PROBES[probe].keys if isinstance(probe, str) and probe in PROBES else PROBE_KEYS))
 
 
@@ -112,6 +114,19 @@ class Files(Shape):
     empty: bool | None = Field(default=None, description="That no row is in it, or no file, is fine.", examples=[True])
 
 
+class Samples(Shape):
+    """Which columns of the rows that should not be there are kept as evidence, and of how many rows."""
+
+    required = ("keys",)
+
+    columns: Names | None = Field(
+        default=None, alias="keys", description="Columns by which a row is found again.", examples=[["id"]]
+    )
+    limit: Annotated[int, AfterValidator(sampled), Also(minimum=1, maximum=MOST_SAMPLED)] | None = Field(
+        default=None, description="Of how many rows, the first.", examples=[5]
+    )
+
+
 class Assert(Shape):
     """One read query, or one probe, with what must hold of its answer."""
 
@@ -159,6 +174,11 @@ class Assert(Shape):
         default=None,
         description="Restored objects as tables of the query, by the name that it knows them by.",
         examples=[{"orders": "exports/orders/*.parquet"}],
+    )
+    samples: Samples | None = Field(
+        default=None,
+        description="Keys of the rows that should not be there, kept as evidence.",
+        examples=[{"keys": ["id"], "limit": 5}],
     )
     description: str | None = Field(
         default=None, description="What this asks, for people.", examples=["Nothing was lost"]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 
-from restorecheck.config import expectation, keys, probes, question, references
+from restorecheck.config import expectation, keys, probes, question, references, samples
 from restorecheck.config.assert_shape import SUBJECTS, Assert, Expect
 from restorecheck.config.check_shape import CheckFile
 from restorecheck.config.document import Document
@@ -35,6 +35,7 @@ def resolve(document: Document[CheckFile], world: World, limits: Limits | None) 
         _of_source(document, at, said, source)
         _subject(document, at, said)
         probes.judge(document, at, said, source)
+        samples.judge(document, at, said, source, world, dialect=_dialect(source))
         expect = _probed(document, at, said) if said.probe else _asked(document, at, said, source)
         timeout = said.timeout or _timeout(world, limits, said)
         if limits and timeout > limits.examine:
@@ -56,6 +57,7 @@ def resolve(document: Document[CheckFile], world: World, limits: Limits | None) 
                     runbook=said.runbook or "",
                     files=tuple(_views(said)),
                     probe=probes.of(said, said.probe) if said.probe else None,
+                    samples=samples.of(said.samples) if said.samples else None,
                 )
             )
     return tuple(found)

@@ -25,6 +25,10 @@ MOST_AT_ONCE = 256
 """Of requests or processes: more is a slip of the pen, and S3 slows down who asks so much at once."""
 
 
+MOST_SAMPLED = 100
+"""Rows whose keys are kept as evidence: who needs more asks the restored copy himself."""
+
+
 class Also:
     """Something more to say in the JSON Schema of a type."""
 
@@ -73,6 +77,13 @@ def parallel(count: int) -> int:
     """Read a number of requests or processes at once."""
     if not 1 <= count <= MOST_AT_ONCE:
         raise ValueError(f"{count} at once is too few or too many; write a number from 1 to {MOST_AT_ONCE}")
+    return count
+
+
+def sampled(count: int) -> int:
+    """Read of how many rows keys are kept."""
+    if not 1 <= count <= MOST_SAMPLED:
+        raise ValueError(f"{count} rows are too few or too many; write a number from 1 to {MOST_SAMPLED}")
     return count
 
 

@@ -50,7 +50,8 @@ def _load(path: Path) -> tuple[Config, list[Document[CheckFile]]]:
     _apart(files)
     served = service.service(document)
     programs = _programs(document, path)
-    workplace = _workplace(document, path)
+    workplace = _own(document, path, "workplace", document.tree.workplace)
+    evidence = _own(document, path, "evidence", document.tree.evidence)
     problems = document.problems() + [problem for file in files for problem in file.problems()]
     if problems:
         raise ConfigError(problems, _HINT)
@@ -69,6 +70,7 @@ def _load(path: Path) -> tuple[Config, list[Document[CheckFile]]]:
         service=served,
         programs=programs,
         own_workplace=workplace,
+        evidence=evidence,
     )
     return config, files
 
@@ -105,14 +107,13 @@ def _programs(document: Document[ConfigFile], path: Path) -> Programs:
     return Programs(**whole)
 
 
-def _workplace(document: Document[ConfigFile], path: Path) -> Path | None:
+def _own(document: Document[ConfigFile], path: Path, key: str, said: str | None) -> Path | None:
     """Return the directory that is said; None: none is. One that is not a directory is said to be wrong."""
-    said = document.tree.workplace
     if not said:
         return None
     directory = (path.parent / said).absolute()
     if directory.exists() and not directory.is_dir():
-        document.wrong(("workplace",), f"{said} is not a directory; write the name of one, it is made when needed")
+        document.wrong((key,), f"{said} is not a directory; write the name of one, it is made when needed")
     return directory
 
 

@@ -116,6 +116,16 @@ def columns(sql: str, dialect: Dialect = "postgres") -> int | None:
     return None if not answers or any(answer.is_star for answer in answers) else len(answers)
 
 
+def names(sql: str, dialect: Dialect = "postgres") -> list[str] | None:
+    """Return what the columns are called that a query answers with, or None if that cannot be seen (`select *`)."""
+    from sqlglot import exp  # noqa: PLC0415
+
+    tree = _parsed(sql, dialect)
+    answers = tree.selects if isinstance(tree, exp.Select) else []
+    found = [answer.output_name for answer in answers]
+    return None if not answers or any(answer.is_star for answer in answers) or not all(found) else found
+
+
 def _answer(sql: str, dialect: Dialect) -> exp.Expr | None:
     """Return the expression that a query answers with, if there is one and we understand the query."""
     from sqlglot import exp  # noqa: PLC0415

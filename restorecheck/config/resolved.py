@@ -104,6 +104,7 @@ class Service:
     sweep_most: int = 10  # more expired than this: delete nothing
     sweep_share: float = 0.5  # a larger share of what the sweep sees expired: delete nothing
     keep: timedelta = timedelta(days=400)  # finished runs
+    evidence_keep: timedelta = timedelta(days=30)  # keys of rows, as evidence
     drain: timedelta = timedelta(seconds=20)  # what a stopping process gives to steps in flight
     listen: str = "127.0.0.1:9780"
     reload: bool = False  # POST /-/reload
@@ -134,6 +135,7 @@ class Config:
     service: Service = field(default_factory=Service)
     programs: Programs = field(default_factory=Programs)
     own_workplace: Path | None = None  # absolute; None: as `workplace` says
+    evidence: Path | None = None  # absolute; perhaps not there yet. None: none is kept
 
     @property
     def workplace(self) -> Path:

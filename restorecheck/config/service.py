@@ -58,6 +58,7 @@ def service(document: Document[ConfigFile]) -> Service:
         ("late", _MINUTE, "and a restart would turn runs that are on time into missed ones"),
         ("sweep", _MINUTE, "and AWS throttles who asks so often"),
         ("keep", _DAY, "and a proof would be gone before it is read"),
+        ("evidence_keep", _DAY, "and evidence would be gone before it is read"),
     ):
         length, bound = getattr(found, key), _LOCAL if local else least
         if length < bound:

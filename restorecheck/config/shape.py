@@ -257,6 +257,9 @@ class Service(Shape):
         default=None, description="If more than this share is expired, the sweep deletes nothing.", examples=[0.5]
     )
     keep: Duration | None = Field(default=None, description="How long finished runs are kept.", examples=["400d"])
+    evidence_keep: Duration | None = Field(
+        default=None, description="How long keys of rows are kept as evidence.", examples=["30d"]
+    )
     drain: Duration | None = Field(
         default=None, description="How long a stopping process waits for steps in flight.", examples=["20s"]
     )
@@ -298,6 +301,11 @@ class ConfigFile(Shape):
         default=None,
         description="Directory of this machine in which dumps, and files that are asked, lie while a run needs them.",
         examples=["/var/lib/restorecheck/work"],
+    )
+    evidence: Text | None = Field(
+        default=None,
+        description="Directory of this machine in which the keys that `samples` names are kept.",
+        examples=["/var/lib/restorecheck/evidence"],
     )
     programs: Programs | None = Field(default=None, description="Where the programs are with which dumps are restored.")
     prices: Prices | None = Field(default=None, description="Prices of AWS, with which plan says what a run costs.")

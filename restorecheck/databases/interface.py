@@ -44,6 +44,11 @@ NEEDS: Mapping[str, tuple[str, ...]] = MappingProxyType({})
 """No extension in any database."""
 
 
+Keep = Callable[[str, Sequence[Mapping[str, str | None]]], int]
+"""Keeps the keys of rows, by the names of their columns, as evidence of an assertion, by its name, and returns of how
+many rows. Raises RestorecheckError if it cannot."""
+
+
 @dataclass(frozen=True, slots=True)
 class Beside:
     """What questions may need that the server does not have."""
@@ -53,6 +58,8 @@ class Beside:
     RestorecheckError."""
     tell: Callable[[str], object] = lambda _: None
     """Is told how far a long look has come. From any thread; must not raise or block."""
+    evidence: Keep | None = None
+    """Keeps the keys that `samples` of an assertion names; None: nobody does."""
 
 
 ALONE = Beside()

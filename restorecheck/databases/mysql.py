@@ -41,7 +41,7 @@ class MySQL:
         self._patience = patience
 
     def prepare(self, master: Login, reader: Login, needs: Mapping[str, tuple[str, ...]] = NEEDS) -> None:
-        """Make, or adopt, the reader; see `mysql_role.make_reader`. There are no extensions here.
+        """Make, or adopt, the reader and the prober; see `mysql_role`. There are no extensions here.
 
         Raises QueryError: `database-unreachable` and `login-failed` (both retryable), `tls`, `taken`, `permission`,
         `environment`.

@@ -16,6 +16,7 @@ from pymysql.cursors import Cursor, SSCursor
 from restorecheck.assertions.fingerprint import RowsDigest
 from restorecheck.databases import key_match
 from restorecheck.databases.mysql_cells import cell, clear_cell
+from restorecheck.databases.sampling import Sampling
 from restorecheck.model import Answer, Assertion, Cell
 
 ROWS = 10_000
@@ -83,11 +84,13 @@ def taken(
     monotonic: Callable[[], float] = time.monotonic,
     *,
     keys: Keys | None = None,
+    sampling: Sampling | None = None,
 ) -> Answer:
     """Ask one question and return its answer, without a time; the connection is of no use afterwards.
 
-    `keys` are those that an expectation `exist_in` or `covers` speaks of. Raises pymysql.MySQLError for whatever the
-    server refuses, Late, RestorecheckError if the keys cannot be had.
+    `keys` are those that an expectation `exist_in` or `covers` speaks of; `sampling` takes keys of rows that should not
+    be there, and has not kept them yet. Raises pymysql.MySQLError for whatever the server refuses, Late,
+    RestorecheckError if the keys cannot be had.
     """
     until = monotonic() + seconds
     query = assertion.sql.rstrip().rstrip(";")
@@ -112,6 +115,8 @@ def taken(
             return _matched(rows, assertion, keys, until, monotonic)
         if assertion.expect.same_as is not None:
             return _fingerprinted(rows, assertion.name, until, monotonic)
+        if assertion.expect.no_rows:
+            return _counted(rows, assertion.name, sampling, until, monotonic)
         return _fetched(rows, assertion, salt, until, monotonic)
     finally:
         rows.abandon()
@@ -149,25 +154,41 @@ def _matched(rows: _Rows, assertion: Assertion, keys: Keys, until: float, monoto
     return Answer(assertion.name, found.rows, columns=1, examined=key_match.examined(assertion.expect, found))
 
 
+def _counted(rows: _Rows, name: str, sampling: Sampling | None, until: float, monotonic: Callable[[], float]) -> Answer:
+    """Count the rows of the result; of the first few, take the keys that are wanted."""
+    names = [str(column[0]) for column in rows.description or ()]
+    if not names:
+        return Answer(name, error="the query answers no column at all", kind="question")
+    if sampling is not None and (why := sampling.find(names)):
+        return Answer(name, columns=len(names), error=why, kind="question")
+    count = 0
+    for row in _coming(rows, until, monotonic):
+        count += 1
+        if sampling is not None:
+            sampling.add(row)
+        if count > ROWS:
+            break
+    return Answer(name, min(count, ROWS), count > ROWS, len(names))
+
+
 def _fetched(rows: _Rows, assertion: Assertion, salt: str, until: float, monotonic: Callable[[], float]) -> Answer:
     """Take from the result what the expectation needs, and no more."""
     shape = rows.description or ()
     if not shape:
         return Answer(assertion.name, error="the query answers no column at all", kind="question")
-    count_only, is_set = assertion.expect.no_rows, assertion.expect.members is not None
-    if len(shape) > 1 and not count_only:  # not taken at all: the judge refuses it
+    is_set = assertion.expect.members is not None
+    if len(shape) > 1:  # not taken at all: the judge refuses it
         return Answer(assertion.name, columns=len(shape))
-    cap = ROWS if is_set or count_only else 1
+    cap = ROWS if is_set else 1
     cells: list[Cell] = []
     count = size = 0
     for row in _coming(rows, until, monotonic):
         count += 1
-        if not count_only:
-            size += len(row[0] or b"")
-            if size > BYTES:
-                too_much = f"the answer is larger than {BYTES // 1024 // 1024} MiB: ask for less"
-                return Answer(assertion.name, columns=1, error=too_much, kind="question")
-            cells.append(cell(row[0], int(shape[0][1]), salt, seal=is_set))
+        size += len(row[0] or b"")
+        if size > BYTES:
+            too_much = f"the answer is larger than {BYTES // 1024 // 1024} MiB: ask for less"
+            return Answer(assertion.name, columns=1, error=too_much, kind="question")
+        cells.append(cell(row[0], int(shape[0][1]), salt, seal=is_set))
         if count > cap:
             break
     return Answer(assertion.name, min(count, cap), count > cap, len(shape), tuple(cells[:cap]))

@@ -1,8 +1,8 @@
 """A restored MySQL or MariaDB, prepared, knocked at and asked: nothing in it changes, no row value leaves it.
 
-The master user makes one user and is not used again. Every question runs as that user, in a session of its own, in a
+The master user makes two users and is not used again. Every question runs as the reader, in a session of its own, in a
 read-only snapshot, after the server's parser said that it is a query, with a deadline that does not depend on the
-server. What each of these closes is told in docs/mysql.md.
+server. As the prober nothing of the operator's ever runs. What each of these closes is told in docs/mysql.md.
 """
 
 from __future__ import annotations
@@ -24,13 +24,17 @@ from restorecheck.databases.mysql_connection import connect, parts
 from restorecheck.databases.mysql_probes import looks
 from restorecheck.databases.mysql_probes.sight import Sight
 from restorecheck.databases.mysql_question import FORMATS, Late, bound, taken
-from restorecheck.databases.mysql_role import make_reader
+from restorecheck.databases.mysql_role import DENIED, make_prober, make_reader, prober_of
 from restorecheck.databases.mysql_watchdog import GRACE, Watchdog
+from restorecheck.databases.sampling import sampling_of
 from restorecheck.errors import QueryError, RestorecheckError
 from restorecheck.model import Answer, Assertion, Probe
 
 SYSTEM = frozenset({"mysql", "information_schema", "performance_schema", "sys"})
 """Databases that come with a server and hold nobody's data."""
+
+ONLY_LOOKING = "SET SESSION TRANSACTION READ ONLY"
+"""First in a session of the prober, who could make triggers and events: outside our snapshots, too, it cannot."""
 
 _CENSUS = """
     SELECT s.schema_name, count(t.table_name), coalesce(sum(t.data_length + t.index_length), 0)
@@ -53,10 +57,11 @@ class Server:
         self._asking = Asking(monotonic, wait, patience)
 
     def prepare(self, master: Login, reader: Login, needs: Mapping[str, tuple[str, ...]] = NEEDS) -> None:  # noqa: ARG002
-        """Make, or adopt, the reader; no probe here needs more. Raises QueryError."""
+        """Make, or adopt, the reader and the prober; there are no extensions. Raises QueryError."""
         with closing(connect(replace(master, database=""), self._roots)) as connection:
             try:
                 make_reader(connection, reader)
+                make_prober(connection, prober_of(reader))
             except pymysql.MySQLError as e:
                 raise _unprepared(e) from None
 
@@ -95,18 +100,24 @@ class Server:
         assertion = question.assertion
         deadline = min(question.deadline, self._monotonic() + assertion.timeout.total_seconds())
 
-        def connected() -> pymysql.Connection[Any]:
-            return self._asking.reached(lambda: self._session(question.login, deadline), deadline, question.patience)
-
-        def guarded(connection: pymysql.Connection[Any], seconds: float) -> Watchdog:
-            return Watchdog(connection, question.login, self._roots, seconds)
-
         def databases() -> tuple[DatabaseSeen, ...]:
             return self.databases(question.login)
 
-        return looks.answer(assertion, Sight(probe, deadline, self._monotonic, connected, guarded, databases, tell))
+        def sight(login: Login, begin: Sequence[str] = (), prober: Sight | None = None) -> Sight:
+            def connected() -> pymysql.Connection[Any]:
+                return self._asking.reached(lambda: self._session(login, deadline, begin), deadline, question.patience)
 
-    def _session(self, login: Login, deadline: float) -> pymysql.Connection[Any]:
+            def guarded(connection: pymysql.Connection[Any], seconds: float) -> Watchdog:
+                return Watchdog(connection, login, self._roots, seconds)
+
+            return Sight(
+                probe, deadline, self._monotonic, connected, guarded, databases, tell, user=login.user, prober=prober
+            )
+
+        prober = sight(prober_of(question.login), (ONLY_LOOKING,))
+        return looks.answer(assertion, sight(question.login, prober=prober))
+
+    def _session(self, login: Login, deadline: float, begin: Sequence[str] = ()) -> pymysql.Connection[Any]:
         """Open a session of a probe: bounded by the server, and with texts that do not depend on its settings."""
         seconds = max(deadline - self._monotonic(), 0.001)
         connection = connect(login, self._roots, patience=seconds + 1.0 + GRACE)
@@ -114,6 +125,8 @@ class Server:
             with _told("the server did not answer"), connection.cursor() as cursor:
                 cursor.execute(FORMATS)
                 cursor.execute("SET SESSION sql_quote_show_create = 1, max_error_count = 0")
+                for statement in begin:
+                    cursor.execute(statement)
                 bound(cursor, seconds)
         except QueryError:
             connection.close()
@@ -129,6 +142,7 @@ class Server:
             return Answer(assertion.name, error=missing, kind="could-not-look")
         seconds = min(assertion.timeout.total_seconds(), max(question.deadline - self._monotonic(), 0.001))
         patience = seconds + 1.0 + GRACE
+        sampling = sampling_of(assertion, beside)
         connection = self._asking.reached(
             lambda: connect(question.login, self._roots, patience=patience), question.deadline, question.patience
         )
@@ -136,10 +150,14 @@ class Server:
         with contextlib.closing(connection), Watchdog(connection, question.login, self._roots, seconds + 1.0) as dog:
             try:
                 keys = beside.keys.get(objects)
-                answer = taken(connection, assertion, question.salt, seconds, self._monotonic, keys=keys)
+                answer = taken(
+                    connection, assertion, question.salt, seconds, self._monotonic, keys=keys, sampling=sampling
+                )
                 took = self._monotonic() - began
                 # SLEEP() and BENCHMARK() answer as if all was well when they are cut off
-                return timed_out(assertion, took, seconds) if dog.bit or took >= seconds else answer
+                if dog.bit or took >= seconds:
+                    return timed_out(assertion, took, seconds)
+                return sampling.kept(answer) if sampling else answer
             except Late:
                 return timed_out(assertion, seconds, seconds)
             except RestorecheckError as e:  # of the keys beside
@@ -182,7 +200,7 @@ def _unprepared(error: pymysql.MySQLError) -> QueryError:
     """Return why the reader could not be made."""
     number, message = parts(error)
     text = f"the reader could not be made: {mysql_errors.sentence(number, message, None)}"
-    if number in (1044, 1045, 1142, 1227, 1410):
+    if number in DENIED:
         return QueryError(text, "the master user must be allowed to create users and grant SELECT", kind="permission")
     kind = mysql_errors.kind_of(number, message) if number else "connection-lost"
     passing = kind in ("database-unreachable", "interfered", "connection-lost", "timeout") or number == 1396

@@ -28,6 +28,7 @@ from restorecheck.databases.postgres_prober import equip, make_prober
 from restorecheck.databases.postgres_probes.sight import Sight
 from restorecheck.databases.postgres_question import FORMATS, SETTINGS, Raw, taken
 from restorecheck.databases.postgres_role import OLDEST, SETTINGS_OF_MASTER, deputy_of, make_reader, prober_of
+from restorecheck.databases.sampling import sampling_of
 from restorecheck.databases.watchdog import Watchdog
 from restorecheck.errors import QueryError, RestorecheckError
 from restorecheck.model import Answer, Assertion, Probe
@@ -202,6 +203,7 @@ class Postgres:
             return Answer(
                 assertion.name, error=f"the keys of {objects!r} are not to be had here", kind="could-not-look"
             )
+        sampling = sampling_of(assertion, beside)
         connection = self._connected(question.login, question.deadline, question.patience, SETTINGS, Raw())
         with closing(connection):
             left = max(question.deadline - self._monotonic(), 0.001)
@@ -210,7 +212,9 @@ class Postgres:
             with Watchdog(connection, seconds + 1.0) as watchdog:  # the server's own timeout should come first
                 try:
                     milliseconds = min(int(seconds * 1000) or 1, _LONGEST)
-                    return taken(connection, assertion, question.salt, milliseconds, beside.keys.get(objects))
+                    keys = beside.keys.get(objects)
+                    answer = taken(connection, assertion, question.salt, milliseconds, keys, sampling=sampling)
+                    return sampling.kept(answer) if sampling else answer
                 except RestorecheckError as e:  # of the keys beside
                     return Answer(assertion.name, error=e.message, kind=e.kind)
                 except ValueError:  # psycopg and Python refuse some texts before anything is sent

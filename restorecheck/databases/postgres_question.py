@@ -1,6 +1,7 @@
 """One question in one session: settings, a read-only snapshot, a server-side cursor, one fetch, rollback.
 
-The fetch is capped, but for keys, which are merged as they come and not kept. The order of the statements is the
+The fetch is capped, but for keys, which are merged as they come and not kept. Rows that are only counted may be taken
+in two steps, the first few and the rest: see `_counted`. The order of the statements is the
 protection, so it is all in `taken`. psycopg's own conversion of values is switched
 off: what a server sends is read by `postgres_cells`, which never raises.
 """
@@ -18,6 +19,7 @@ from psycopg.adapt import AdaptersMap, Loader
 from restorecheck.assertions.fingerprint import RowsDigest
 from restorecheck.databases import key_match
 from restorecheck.databases.postgres_cells import BUILT_IN, FIRST_OWN_OID, cell, clear_cell, own_type
+from restorecheck.databases.sampling import Sampling
 from restorecheck.model import Answer, Assertion, Cell
 
 ROWS = 10_000
@@ -78,12 +80,19 @@ class Raw:
 
 
 def taken(
-    connection: psycopg.Connection[Any], assertion: Assertion, salt: str, timeout_ms: int, keys: Keys | None = None
+    connection: psycopg.Connection[Any],
+    assertion: Assertion,
+    salt: str,
+    timeout_ms: int,
+    keys: Keys | None = None,
+    *,
+    sampling: Sampling | None = None,
 ) -> Answer:
     """Ask one question and return its answer, without a time. The connection was made with `Raw` and `SETTINGS`.
 
-    `keys` are those that an expectation `exist_in` or `covers` speaks of. Raises psycopg.Error for whatever the server
-    refuses, ValueError for a text that cannot be sent, RestorecheckError if the keys cannot be had.
+    `keys` are those that an expectation `exist_in` or `covers` speaks of; `sampling` takes keys of rows that should not
+    be there, and has not kept them yet. Raises psycopg.Error for whatever the server refuses, ValueError for a text
+    that cannot be sent, RestorecheckError if the keys cannot be had.
     """
     if "\0" in assertion.sql:  # libpq would cut the text there, and ask something else
         raise ValueError
@@ -96,11 +105,49 @@ def taken(
         cursor.execute(query)  # without parameters: a `%` stays what it is
         shape = cursor.pgresult
         columns = shape.nfields if shape else 0
-        answer = Answer(assertion.name) if keys else _fetched(connection, cursor, assertion, salt)
+        if assertion.expect.no_rows:
+            names = [(shape.fname(i) or b"").decode(errors="replace") for i in range(columns)] if shape else []
+            answer = _counted(connection, assertion.name, names, timeout_ms, sampling)
+        else:
+            answer = Answer(assertion.name) if keys else _fetched(connection, cursor, assertion, salt)
     if keys:  # as it stands, the query was declared, so it is one, and no part of it ran
         answer = _matched(connection, assertion, columns, keys)
     connection.execute("ROLLBACK")
     return answer
+
+
+def _counted(
+    connection: psycopg.Connection[Any], name: str, columns: Sequence[str], timeout_ms: int, sampling: Sampling | None
+) -> Answer:
+    """Count the rows of the declared cursor, without sending them; but first take the keys of the first few, if wanted.
+
+    Those are two statements, and a function that the query calls may have freed the session of its timeout in the
+    first. So it is set once more in between: it holds for a statement from its begin. The watchdog bounds both.
+    """
+    taken = 0
+    if sampling is not None:
+        if why := sampling.find(columns):
+            return Answer(name, columns=len(columns), error=why, kind="question")
+        taken = _sampled(connection, sampling)
+        if taken < sampling.limit:  # there are no more
+            return Answer(name, taken, columns=len(columns))
+        connection.execute(f"SET SESSION statement_timeout = {timeout_ms:d}".encode())
+    moved = connection.execute(f"MOVE FORWARD {ROWS + 1 - taken:d} FROM {_CURSOR}".encode())  # counts, sends nothing
+    count = taken + moved.rowcount
+    return Answer(name, min(count, ROWS), count > ROWS, len(columns))
+
+
+def _sampled(connection: psycopg.Connection[Any], sampling: Sampling) -> int:
+    """Take the keys of the first rows, and return how many rows that were."""
+    if not sampling.limit:
+        return 0
+    taken = 0
+    fetch = f"FETCH FORWARD {sampling.limit:d} FROM {_CURSOR}".encode()
+    with connection.cursor() as plain, closing(cast("Generator[Any, None, None]", plain.stream(fetch))) as rows:
+        for row in rows:
+            sampling.add(row)
+            taken += 1
+    return taken
 
 
 def _fetched(
@@ -109,9 +156,6 @@ def _fetched(
     """Take from the declared cursor what the expectation needs, at one go and no more."""
     shape = cursor.pgresult
     columns = shape.nfields if shape else 0
-    if assertion.expect.no_rows:
-        moved = connection.execute(f"MOVE FORWARD {ROWS + 1:d} FROM {_CURSOR}".encode())  # counts, and sends nothing
-        return Answer(assertion.name, min(moved.rowcount, ROWS), moved.rowcount > ROWS, columns)
     if shape is None or columns == 0:
         return Answer(assertion.name, error="the query answers no column at all", kind="question")
     if assertion.expect.same_as is not None:

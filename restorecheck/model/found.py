@@ -187,6 +187,8 @@ class Answer:
     seconds: float = 0.0
     examined: Examined | None = None  # of a probe
     fingerprint: str = ""  # of all rows, whatever their order, where the expectation is `same_as`
+    sampled: int = 0  # of how many rows keys were kept as evidence
+    unsampled: str = ""  # why they could not be kept, in words without row values
 
 
 @dataclass(frozen=True, slots=True)

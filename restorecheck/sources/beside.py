@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Protocol
 
-from restorecheck.databases.interface import Beside
+from restorecheck.databases.interface import Beside, Keep
 from restorecheck.errors import AwsError, SourceError
 from restorecheck.fence import Role
 from restorecheck.model import Check, ObjectSet, RecoveryPoint
@@ -37,11 +37,17 @@ class Gate(Protocol):
 
 
 def of(
-    fence: Gate, check: Check, point: RecoveryPoint, now: Callable[[], datetime], tell: Callable[[str], object]
+    fence: Gate,
+    check: Check,
+    point: RecoveryPoint,
+    now: Callable[[], datetime],
+    tell: Callable[[str], object],
+    *,
+    evidence: Keep | None = None,
 ) -> Beside:
     """Return what the questions of a check need beside its database. Nothing is listed before it is asked for."""
     at = point.data_time or point.created
-    return Beside({one.name: partial(_keys, fence, one, at, now) for one in check.objects}, tell)
+    return Beside({one.name: partial(_keys, fence, one, at, now) for one in check.objects}, tell, evidence)
 
 
 def _keys(fence: Gate, held: ObjectSet, backup: datetime, now: Callable[[], datetime]) -> Iterator[bytes]:

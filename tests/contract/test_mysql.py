@@ -75,6 +75,7 @@ def test_the_reader_may_read_and_nothing_else_and_is_adopted(running: Server, re
         "CREATE USER 'came_with_it'@'%'; GRANT INSERT ON shop.* TO 'came_with_it'@'%'",
         "CREATE USER 'came_with_it'@'localhost'",
         "CREATE USER 'came_with_it'@'%'; GRANT SELECT, SHOW VIEW ON *.* TO 'came_with_it'@'%' WITH GRANT OPTION",
+        "CREATE USER 'came_with_it'@'%' IDENTIFIED BY 'x'; GRANT USAGE ON *.* TO 'came_with_it'@'%' WITH GRANT OPTION",
     ],
 )
 def test_a_user_that_came_with_the_backup_is_not_adopted(running: Server, made: str) -> None:
@@ -317,8 +318,9 @@ def test_a_server_that_breaks_off_under_our_own_queries_may_be_asked_again(
     assert (e.value.kind, e.value.retryable) == ("database-unreachable", True)
 
 
-def test_a_preparation_that_breaks_off_may_be_tried_again(running: Server) -> None:
-    with severing(running.port, b"CREATE USER") as port, pytest.raises(QueryError) as e:
+@pytest.mark.parametrize("marker", [b"CREATE USER", b"GRANT TRIGGER"])
+def test_a_preparation_that_breaks_off_may_be_tried_again(running: Server, marker: bytes) -> None:
+    with severing(running.port, marker) as port, pytest.raises(QueryError) as e:
         MySQL().prepare(replace(running.master(), port=port), running.login("half_made"))
     assert (e.value.kind, e.value.retryable) == ("database-unreachable", True)
 

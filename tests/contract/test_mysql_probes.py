@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 
+import pymysql
 import pytest
 from mariadb_server import Server, mariadb
 from mariadb_shapes import HEALTHY, TABLES
@@ -16,6 +17,9 @@ from restorecheck.databases.mysql import MySQL
 from restorecheck.databases.mysql_connection import connect
 from restorecheck.databases.mysql_probes import reading
 from restorecheck.databases.mysql_probes.inventory import texts
+from restorecheck.databases.mysql_role import prober_of
+from restorecheck.databases.mysql_server import ONLY_LOOKING
+from restorecheck.errors import QueryError
 from restorecheck.model import Answer, Assertion, Cell, Examined, Expectation, Probe
 
 NONE = Expectation(equals=Cell("number", "0"))
@@ -292,10 +296,10 @@ def test_a_schema_is_lines_that_a_restore_does_not_change(running: Server, reade
         "view healthy.seen: NONE DEFINER master@% select `healthy`.`aria`.`n` AS `n` from `healthy`.`aria`",
     ):
         assert line in before.lines
-    told = [line.split(":")[0] for line in before.lines]
-    assert "function healthy.twice(IN n int(11))" in told
-    assert "event healthy.nightly" in told
-    assert "sequence healthy.numbers" in told
+    names = [line.split(":")[0] for line in before.lines]
+    assert "function healthy.twice(IN n int(11))" in names
+    assert "event healthy.nightly" in names
+    assert "sequence healthy.numbers" in names
     running.run("INSERT INTO healthy.parts VALUES (4, 4, 'd')")
     running.run("ALTER TABLE healthy.isam AUTO_INCREMENT = 99 ROW_FORMAT=DYNAMIC")
     running.run("SELECT NEXTVAL(healthy.numbers)")
@@ -308,8 +312,142 @@ def test_a_schema_is_lines_that_a_restore_does_not_change(running: Server, reade
         running.run("ALTER TABLE healthy.nokey ADD KEY b (b)")
 
 
-def test_what_a_reader_cannot_see_of_a_schema_is_told(reader: Login) -> None:
-    assert [(one.object, one.owed) for one in look(reader, "schema").unseen] == [("triggers", False)]
+STAMP = "CREATE TRIGGER healthy.stamp BEFORE INSERT ON healthy.nokey FOR EACH ROW SET NEW.a = 1"
+
+
+def told(reader: Login, *kinds: str, **keys: tuple[str, ...]) -> set[str]:
+    """Return the lines of these kinds; nothing of the schema may be unseen."""
+    examined = look(reader, "schema", **keys)
+    assert (examined.unseen, examined.owed, examined.flaws) == ((), 0, ())
+    return {line for line in examined.lines if line.startswith(kinds)}
+
+
+def test_triggers_and_events_that_were_lost_or_changed_are_seen(running: Server, reader: Login) -> None:
+    assert told(reader, "trigger ") == set()
+    [nightly] = told(reader, "event ")
+    assert nightly.startswith("event healthy.nightly: RECURRING 1 DAY NOT PRESERVE ")
+    running.run(STAMP)
+    try:
+        [line] = told(reader, "trigger ")
+        assert line.startswith("trigger healthy.stamp: BEFORE INSERT on nokey, ")
+        assert "master@%, md5 " in line
+        assert told(reader, "trigger ", "event ", tables=("nokey",)) == {line}
+        assert told(reader, "trigger ", tables=("parts",)) == set()
+        running.run(STAMP.replace("CREATE", "CREATE OR REPLACE").replace("= 1", "= 2"))
+        assert told(reader, "trigger ") not in (set(), {line})
+    finally:
+        running.run("DROP TRIGGER healthy.stamp")
+    running.run("DROP EVENT healthy.nightly")
+    try:
+        assert told(reader, "trigger ", "event ") == set()
+    finally:
+        running.run("CREATE EVENT healthy.nightly ON SCHEDULE EVERY 1 DAY DO SELECT 1")
+    assert told(reader, "event ") == {nightly}
+
+
+def test_the_prober_sees_definitions_and_can_neither_read_nor_change_anything(running: Server, reader: Login) -> None:
+    prober = prober_of(reader)
+    running.run(STAMP)
+    try:
+        with connect(prober) as connection:
+            assert [name for name, *_ in texts(connection, "SHOW TRIGGERS")] == ["stamp"]
+            for sql in (
+                "SELECT * FROM nokey", "SELECT n FROM seen", "SHOW CREATE VIEW seen", "SELECT * FROM mysql.user",
+                "INSERT INTO nokey VALUES (1, 'x')", "SELECT twice(1)", "DROP TABLE nokey", "CREATE TABLE x (n INT)",
+            ):  # fmt: skip
+                with pytest.raises(pymysql.MySQLError) as refused:
+                    texts(connection, sql)
+                assert refused.value.args[0] in (1142, 1370), sql
+            texts(connection, ONLY_LOOKING)
+            for sql in (
+                "CREATE TRIGGER other BEFORE INSERT ON parts FOR EACH ROW SET NEW.note = 'x'", "DROP TRIGGER stamp",
+                "CREATE EVENT other ON SCHEDULE EVERY 1 DAY DO SELECT 1", "DROP EVENT nightly",
+            ):  # fmt: skip
+                with pytest.raises(pymysql.MySQLError) as refused:
+                    texts(connection, sql)
+                assert refused.value.args[0] == 1792, sql
+    finally:
+        running.run("DROP TRIGGER healthy.stamp")
+
+
+def test_only_our_own_queries_run_as_the_prober(running: Server, reader: Login) -> None:
+    prober = prober_of(reader).user
+    running.run("SET GLOBAL log_output = 'TABLE'")
+    running.run("SET GLOBAL general_log = 1")
+    try:
+        asked = [
+            Assertion(name, "", NONE, probe=Probe(name))
+            for name in ("readable", "row_counts", "check_table", "foreign_keys", "databases", "schema")
+        ]
+        asked.append(Assertion("own", "select count(*) from trigger_log_marker", NONE))
+        asked.append(Assertion("other", "select count(*) from information_schema.triggers", NONE))
+        MySQL(patience=timedelta(0)).ask(reader, asked, "salt", timedelta(seconds=60))
+        rows = running.run(
+            f"SELECT argument, thread_id FROM mysql.general_log WHERE command_type = 'Query' AND thread_id IN "
+            f"(SELECT thread_id FROM mysql.general_log WHERE command_type = 'Connect' AND argument LIKE '{prober}@%')"
+        )
+    finally:
+        running.run("SET GLOBAL general_log = 0")
+        running.run("TRUNCATE mysql.general_log")
+    said = {bytes(text).decode() if isinstance(text, bytes) else text for text, _ in rows}
+    ours = ("SET ", "START TRANSACTION", "SELECT VERSION()", "SHOW GRANTS", "ROLLBACK")
+    own = {sql for sql in said if not sql.startswith(ours)}
+    assert {sql.split("information_schema.")[1].split()[0] for sql in own} == {"triggers", "events"}
+    assert ONLY_LOOKING in said
+    assert len({thread for _, thread in rows}) == 2
+
+
+def test_what_the_master_may_not_give_was_not_looked_at(running: Server, reader: Login) -> None:
+    running.run("CREATE USER 'lesser'@'%' IDENTIFIED BY 'only-for-tests'")
+    running.run("GRANT SELECT, SHOW VIEW, CREATE USER, EVENT ON *.* TO 'lesser'@'%' WITH GRANT OPTION")
+    running.run("GRANT SELECT, UPDATE, INSERT, DELETE ON mysql.* TO 'lesser'@'%'")
+    second = replace(reader, user="restorecheck_reader_less")
+    try:
+        MySQL().prepare(replace(running.master(), user="lesser"), second)
+        examined = look(second, "schema")
+        [unseen] = examined.unseen
+        assert (unseen.object, unseen.owed, examined.owed) == ("triggers", True, 1)
+        assert unseen.reason == "to see them all, the privilege TRIGGER on healthy.* is needed"
+        assert any(line.startswith("event healthy.nightly") for line in examined.lines)
+    finally:
+        running.run(f"DROP USER 'lesser'@'%', '{second.user}'@'%', '{prober_of(second).user}'@'%'")
+
+
+def test_somebody_who_records_is_told_which_privilege_is_missing(running: Server, reader: Login) -> None:
+    recorder = replace(reader, user="somebody")
+    running.run(f"CREATE USER 'somebody'@'%' IDENTIFIED BY '{reader.password}'")
+    try:
+        running.run("GRANT SELECT, SHOW VIEW ON healthy.* TO 'somebody'@'%'")
+        assert {one.object: one.reason for one in look(recorder, "schema").unseen if one.owed} == {
+            "routines": "to see them all, the privilege SELECT on *.* is needed",
+            "triggers": "to see them all, the privilege TRIGGER on healthy.* is needed",
+            "events": "to see them all, the privilege EVENT on healthy.* is needed",
+        }
+        running.run("GRANT TRIGGER, EVENT ON healthy.* TO 'somebody'@'%'")
+        running.run("GRANT SELECT ON *.* TO 'somebody'@'%'")
+        needed = "the privileges SELECT and SHOW VIEW are needed, both on *.* or both on healthy.*"
+        assert {one.object: one.reason for one in look(recorder, "schema").unseen if one.owed} == dict.fromkeys(
+            ("view healthy.seen", "view healthy.rotten"), f"to see its definition, {needed}"
+        )
+        running.run("GRANT SHOW VIEW ON *.* TO 'somebody'@'%'")
+        assert look(recorder, "schema") == look(reader, "schema")
+    finally:
+        running.run("DROP USER 'somebody'@'%'")
+
+
+@pytest.mark.parametrize("more", ["GRANT SELECT ON healthy.* TO {}", "GRANT USAGE ON *.* TO {} WITH GRANT OPTION"])
+def test_a_prober_that_came_with_the_backup_is_not_adopted(running: Server, reader: Login, more: str) -> None:
+    second = replace(reader, user="restorecheck_reader_came")
+    name = f"'{prober_of(second).user}'@'%'"
+    MySQL().prepare(running.master(), second)
+    try:
+        MySQL().prepare(running.master(), second)  # what an earlier attempt made is adopted
+        running.run(more.format(name))
+        with pytest.raises(QueryError, match="may do more than see triggers and events") as taken:
+            MySQL().prepare(running.master(), second)
+        assert taken.value.kind == "taken"
+    finally:
+        running.run(f"DROP USER '{second.user}'@'%', {name}")
 
 
 def test_a_schema_of_chosen_tables_holds_no_routine(reader: Login) -> None:

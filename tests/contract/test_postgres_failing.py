@@ -224,7 +224,7 @@ def test_a_preparation_that_is_cut_off_may_be_tried_again_and_leaves_nothing(run
 
 
 def test_an_error_of_the_client_library_is_ours(reader, monkeypatch):
-    def broken(*_: object) -> None:
+    def broken(*_: object, **__: object) -> None:
         raise psycopg.InterfaceError(CANARY)
 
     monkeypatch.setattr(module, "taken", broken)

@@ -120,7 +120,8 @@ def test_the_statements_of_a_session_are_these_and_no_more(running, reader, expe
     with running.log.open() as log:
         log.seek(seen)
         statements = re.findall(r"LOG:  (?:statement|execute [^:]*): (.*)", log.read())
-    assert statements[1:] == [
+    assert "SET SESSION transaction_timeout = 0" in statements[:1] or "/15/" in str(running.binaries)
+    assert statements[-7:] == [
         "SET SESSION statement_timeout = 300000",
         "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
         "SELECT 1",

@@ -182,6 +182,14 @@ FAILS = {
         f"the time found is 1 h {LATER} (it has no time zone and was read as UTC: is it local time?)",
     ),
     "one row": ((Expectation(no_rows=True), Answer("a", rows=1)), "1 row was found where there must be none"),
+    "rows with evidence": (
+        (Expectation(no_rows=True), Answer("a", rows=1_412, sampled=5)),
+        "1,412 rows were found where there must be none; the keys of 5 of them are kept as evidence",
+    ),
+    "rows without the evidence that was wanted": (
+        (Expectation(no_rows=True), Answer("a", rows=2, unsampled="the disk is full")),
+        "2 rows were found where there must be none; evidence could not be kept: the disk is full",
+    ),
     "rows": ((Expectation(no_rows=True), Answer("a", rows=412)), "412 rows were found where there must be none"),
     "many rows": (
         (Expectation(no_rows=True), Answer("a", rows=10_000, more=True)),

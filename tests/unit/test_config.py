@@ -34,6 +34,7 @@ from restorecheck.model import (
     RdsSource,
     S3DumpSource,
     S3ObjectsSource,
+    Samples,
     SnapshotKind,
 )
 
@@ -303,6 +304,28 @@ def test_the_workplace_is_beside_the_state_unless_it_is_named(base):
     (base / "room").write_text("a file")
     with pytest.raises(ConfigError, match=r"workplace: room is not a directory"):
         config.load(Path("config.toml"))
+
+
+def test_evidence_is_kept_where_the_file_says_and_nowhere_unless_it_does(base):
+    loaded = config.load(Path("config.toml"))
+    assert (loaded.evidence, loaded.service.evidence_keep) == (None, timedelta(days=30))
+    edit(base / "config.toml", "[defaults]", 'evidence = "room"\nservice.evidence_keep = "7d"\n[defaults]')
+    loaded = config.load(Path("config.toml"))
+    assert (loaded.evidence, loaded.service.evidence_keep) == (base / "room", timedelta(days=7))
+    (base / "room").write_text("a file")
+    with pytest.raises(ConfigError, match=r"evidence: room is not a directory"):
+        config.load(Path("config.toml"))
+
+
+@pytest.mark.parametrize(("said", "limit"), [("", 5), (", limit = 100", 100)])
+def test_keys_of_rows_that_should_not_be_there_are_evidence(base, said, limit):
+    edit(base / "config.toml", "[defaults]", 'evidence = "room"\n[defaults]')
+    edit(base / "checks/orders-db.toml", "expect = { at_least = 1 }", "expect = { no_rows = true }")
+    with (base / "checks/orders-db.toml").open("a") as file:
+        file.write(f'\nsamples = {{ keys = ["ID", "count"]{said} }}\n')
+    edit(base / "checks/orders-db.toml", "select count(*) from orders", "select id, count(*) from orders group by id")
+    (check,) = config.load(Path("config.toml")).checks
+    assert check.assertions[0].samples == Samples(("ID", "count"), limit)
 
 
 def test_restores_and_assertions_together_are_fine(base):

@@ -173,3 +173,20 @@ def test_what_is_not_one_read_query_of_other_databases(dialect, sql, why):
 )
 def test_the_tables_that_a_query_names(sql, names):
     assert question.relations(sql, "duckdb") == names
+
+
+@pytest.mark.parametrize(
+    ("sql", "names"),
+    [
+        ("select id from t", ["id"]),
+        ("select t.id, n + 1 as m from t", ["id", "m"]),
+        ("select * from t", None),
+        ("select t.* from t", None),
+        ("select id, count(*) from t", None),
+        ("select id from t union select n from u", None),
+        ("table t", None),
+        ("select (((", None),
+    ],
+)
+def test_the_names_of_columns_are_known_only_where_they_can_be_seen(sql, names):
+    assert question.names(sql) == names

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import replace
 from typing import Any
 
 import pymysql
 import pytest
 
 from restorecheck.databases.crew import Done
-from restorecheck.databases.mysql_probes import foreign_keys, looks, readable, schema
+from restorecheck.databases.mysql_probes import foreign_keys, looks, readable, schema, triggers
 from restorecheck.databases.mysql_probes.check_table import understood
 from restorecheck.databases.mysql_probes.foreign_keys import Key, keys_of, orphans
+from restorecheck.databases.mysql_probes.grants import holds
 from restorecheck.databases.mysql_probes.inventory import Column, Inventory, Table, chosen, quoted, shown
 from restorecheck.databases.mysql_probes.readable import Piece, judged
 from restorecheck.databases.mysql_probes.reading import MOST_CHUNKS, checks, ranges, select, splits
 from restorecheck.databases.mysql_probes.schema_text import of_table
-from restorecheck.databases.mysql_probes.sight import GaveUpError, Task, some
+from restorecheck.databases.mysql_probes.sight import GaveUpError, Sight, Task, some
+from restorecheck.errors import QueryError
 from restorecheck.model import Flaw, Probe, Unseen
 from restorecheck.model.probes import PROBES
 
@@ -190,22 +193,122 @@ class Scripted:
     def fetchall(self) -> list[tuple[bytes, ...]]:
         return self.rows
 
+    def rollback(self) -> None:
+        """End a snapshot."""
 
-def test_where_events_and_bodies_are_hidden_that_is_told() -> None:
-    connection: Any = Scripted(
-        {
-            "mysql.event": pymysql.ProgrammingError(1146, "Table 'mysql.event' doesn't exist"),
-            "information_schema.triggers": [(b"tr", b"orders", b"BEFORE", b"INSERT", b"SET NEW.x = 1")],
-            "information_schema.routines": [(b"f", b"FUNCTION", b"int", b"YES", b"", b"", b"", b"a@%", b"")],
-        }
-    )
+    def close(self) -> None:
+        """End the session."""
+
+
+def test_where_bodies_or_routines_are_hidden_that_is_told() -> None:
     found = Inventory("shop", (table("orders"),))
-    lines, hidden = schema._rest(connection, found, tables_only=False)
-    assert lines[0].startswith("trigger shop.tr: BEFORE INSERT on orders, md5 ")
-    assert lines[1].startswith("function shop.f(): int YES a@%, md5 ")
-    assert [(one.object, one.owed) for one in hidden] == [("function shop.f", False), ("events", False)]
-    with pytest.raises(pymysql.MySQLError):
-        schema._events(Scripted({"mysql.event": pymysql.OperationalError(2013, "lost")}))  # type: ignore[arg-type]
+    routines = [(b"f", b"FUNCTION", b"int", b"YES", b"", b"", b"", b"a@%", b"")]
+
+    def hidden(grant: bytes) -> list[tuple[str, bool]]:
+        connection: Any = Scripted({"SHOW GRANTS": [(grant,)], "information_schema.routines": routines})
+        lines, unseen = schema._rest(connection, found, tables_only=False)
+        assert lines[0].startswith("function shop.f(): int YES a@%, md5 ")
+        return [(one.object, one.owed) for one in unseen]
+
+    assert hidden(b"GRANT SELECT, SHOW VIEW ON *.* TO `u`@`%`") == [("function shop.f", False)]
+    assert hidden(b"GRANT SHOW_ROUTINE ON *.* TO `u`@`%`") == [("function shop.f", False)]
+    assert hidden(b"GRANT SELECT ON `shop`.* TO `u`@`%`") == [("routines", True), ("function shop.f", False)]
+
+
+@pytest.mark.parametrize(
+    ("grants", "expected"),
+    [
+        (["GRANT USAGE ON *.* TO `u`@`%`", "GRANT SELECT, TRIGGER ON `a_b`.* TO `u`@`%`"], True),
+        (["GRANT ALL PRIVILEGES ON *.* TO `u`@`%` IDENTIFIED BY PASSWORD '*0' WITH GRANT OPTION"], True),
+        (["GRANT SELECT ON `a_b`.* TO `u`@`%`", "GRANT ALL PRIVILEGES ON `a_b`.* TO `role`"], True),
+        ([r"GRANT EVENT, TRIGGER ON `a\_b`.* TO `u`@`%`"], True),
+        (["GRANT SELECT, EVENT ON *.* TO `u`@`%`"], False),
+        (["GRANT TRIGGER ON `a_c`.* TO `u`@`%`"], False),
+        (["GRANT TRIGGER ON `a%`.* TO `u`@`%`"], False),
+        (["GRANT TRIGGER ON `a_b`.`orders` TO `u`@`%`"], False),
+        ([r"GRANT SELECT ON `a\_b`.* TO `u`@`%`", "GRANT TRIGGER ON `a_b`.* TO `u`@`%`"], False),
+        (["GRANT TRIGGER ON *.* TO `u`@`%`", "REVOKE TRIGGER ON `a_b`.* FROM `u`@`%`"], False),
+        (["GRANT TRIGGER ON *.* TO `u`@`%`", "REVOKE TRIGGER ON `other`.* FROM `u`@`%`"], True),
+        (["GRANT SELECT (`x`, `TRIGGER ON *.* TO `) ON `a_b`.`t` TO `u`@`%`"], False),
+        (["GRANT PROXY ON ''@'%' TO 'u'@'%'", "GRANT `TRIGGER` TO `u`@`%`"], False),
+        ([], False),
+    ],
+)
+def test_a_privilege_is_held_only_if_it_is_held_on_the_whole_database(grants: list[str], expected: bool) -> None:
+    assert holds(grants, "TRIGGER", "a_b") is expected
+
+
+class Sights:
+    """A reader's sight and a prober's, each with what its server answers."""
+
+    def __init__(self, reader: dict[str, Any], prober: dict[str, Any] | QueryError | None) -> None:
+        self.prober = None if prober is None else self.sight(prober, "restorecheck_prober_x")
+        self.reader = replace(self.sight(reader, "reader"), prober=self.prober)
+
+    @staticmethod
+    def sight(answers: dict[str, Any] | QueryError, user: str) -> Sight:
+        def connect() -> Any:
+            if isinstance(answers, QueryError):
+                raise answers
+            return Scripted(answers)
+
+        def guard(_connection: Any, _seconds: float) -> contextlib.AbstractContextManager[Any]:
+            return contextlib.nullcontext(Idle())
+
+        return Sight(Probe("schema"), 60.0, lambda: 0.0, connect, guard, lambda: (), lambda _: None, 1, user)
+
+
+class Idle:
+    """A watchdog that never bites."""
+
+    bit = False
+
+
+ONLY_READS = [(b"GRANT SELECT, SHOW VIEW ON *.* TO `reader`@`%`",)]
+STAMP = [(b"tr", b"orders", b"BEFORE", b"INSERT", b"", b"a@%", b"SET NEW.x = 1")]
+SHOP = Inventory("shop", (table("orders"),))
+
+
+def test_who_sees_triggers_looks_and_else_nobody_does() -> None:
+    none: dict[str, Any] = {"SHOW GRANTS": ONLY_READS}
+    prober: dict[str, Any] = {"SHOW GRANTS": [(b"GRANT TRIGGER ON *.* TO `p`@`%`",)], "triggers": STAMP}
+    seen = triggers.look(Sights(none | {"mysql.user": [(b"Y", b"N")]}, prober).reader, SHOP)
+    [line] = seen.lines
+    assert line.startswith("trigger shop.tr: BEFORE INSERT on orders, a@%, md5 ")
+    [events] = seen.unseen
+    assert (events.object, events.owed) == ("events", True)
+    assert events.reason == "to see them all, the privilege EVENT on shop.* is needed"
+    kept_from = prober["SHOW GRANTS"] + [(b"REVOKE TRIGGER ON `shop`.* FROM `p`@`%`",)]
+    revoked = Sights(none | {"mysql.user": [(b"Y", b"N")]}, prober | {"SHOW GRANTS": kept_from}).reader
+    assert [(one.object, one.owed) for one in triggers.look(revoked, SHOP).unseen] == [
+        ("triggers", True),
+        ("events", True),
+    ]
+    own = {"SHOW GRANTS": [(b"GRANT EVENT, TRIGGER ON `shop`.* TO `u`@`%`",)], "triggers": STAMP}
+    assert triggers.look(Sights(own, None).reader, SHOP) == triggers.Seen([line])
+    denied = none | {"mysql.user": pymysql.OperationalError(1142, "SELECT command denied")}
+    for unknown in (none, denied):
+        seen = triggers.look(Sights(unknown, QueryError("nobody logs in as this")).reader, SHOP)
+        assert [(one.object, one.owed) for one in seen.unseen] == [("triggers", True), ("events", True)]
+    assert [one.object for one in triggers.look(Sights(none, None).reader, SHOP).unseen] == ["triggers", "events"]
+
+
+def test_a_prober_who_is_not_let_in_saw_nothing() -> None:
+    reader = {"SHOW GRANTS": ONLY_READS, "mysql.user": [(b"Y", b"Y")]}
+    refused = triggers.look(Sights(reader, QueryError("not let in", kind="login-failed")).reader, SHOP)
+    assert [(one.object, one.reason, one.owed) for one in refused.unseen] == [
+        ("triggers", "not let in", True), ("events", "not let in", True),
+    ]  # fmt: skip
+    with pytest.raises(QueryError):
+        triggers.look(Sights(reader, QueryError("gone", kind="database-unreachable")).reader, SHOP)
+    granted: dict[str, Any] = {"SHOW GRANTS": [(b"GRANT EVENT, TRIGGER ON *.* TO `p`@`%`",)]}
+    damaged = triggers.look(
+        Sights(reader, granted | {"triggers": DAMAGE, "events": pymysql.OperationalError(1, "no")}).reader, SHOP
+    )
+    assert [(one.object, one.kind) for one in damaged.flaws] == [("triggers", "data-damaged")]
+    assert [(one.object, one.owed) for one in damaged.unseen] == [("events", True)]
+    with pytest.raises(GaveUpError):
+        triggers.look(Sights(reader | {"mysql.user": pymysql.OperationalError(1, "no")}, {}).reader, SHOP)
 
 
 def test_the_ends_of_a_key_that_cannot_be_had_leave_the_table_whole() -> None:

@@ -144,3 +144,12 @@ def test_nothing_is_listed_before_it_is_asked_for_and_each_asking_lists_anew(wor
 
 def test_a_check_without_objects_has_none_beside_it(world: World):
     assert beside.of(world, check(), TAKEN, lambda: NOW, print).keys == {}
+
+
+def test_evidence_is_kept_by_whom_it_is_given_to_and_by_nobody_else(world: World):
+    assert beside.of(world, check(), TAKEN, lambda: NOW, print).evidence is None
+
+    def keep(assertion: str, rows: object) -> int:
+        return len(assertion)
+
+    assert beside.of(world, check(), TAKEN, lambda: NOW, print, evidence=keep).evidence is keep

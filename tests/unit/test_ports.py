@@ -155,3 +155,12 @@ def test_a_plan_mode_shares_no_sightings(ports: LivePorts):
     planning = LivePorts(ports.config, SkipClock(), mode=Mode.PLAN)
     assert planning._sightings is None
     assert planning.imagined(planning.plan(RUN)) is not None
+
+
+def test_evidence_goes_to_the_configured_directory_and_nowhere_without_one(ports: LivePorts, tmp_path: Path):
+    assert ports.source(ports.plan(RUN))._reach.world.evidence is None  # type: ignore[attr-defined]
+    kept = LivePorts(replace(ports.config, evidence=tmp_path / "evidence"), SkipClock())
+    for check in (CHECK, replace(CHECK, source=S3DumpSource(SOURCE, "eu-central-1", "dumps", "*.dump", "orders"))):
+        source = kept.source(replace(kept.plan(RUN), check=check))
+        assert source._reach.world.evidence("orphans", [{"id": check.source.type}]) == 1  # type: ignore[attr-defined]
+        assert check.source.type in (tmp_path / "evidence" / RUN / "orphans.json").read_text()

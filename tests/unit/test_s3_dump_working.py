@@ -142,11 +142,16 @@ def test_what_was_recorded_and_the_objects_that_rows_name_are_given_to_the_quest
         objects=(ObjectSet("dumps", *where, "dumps/"),),
     )
     told: list[str] = []
-    answers = S3Dump(changed, replace(fakes.world, tell=told.append)).examine(point)
+
+    def keep(assertion: str, rows: object) -> int:
+        return len(assertion)
+
+    answers = S3Dump(changed, replace(fakes.world, tell=told.append, evidence=keep)).examine(point)
     assert answers.known == (Known(compared.name, live, point.created, measured=recorded),)
     assert list(fakes.beside.keys["dumps"]()) == [b"mon.dump", b"tue.dump"]
     fakes.beside.tell("1 of 2 tables")
     assert told == ["1 of 2 tables"]
+    assert fakes.beside.evidence is keep
 
 
 def test_a_directory_keeps_the_names_of_its_files_and_parts_become_one_file(fakes: Fakes):

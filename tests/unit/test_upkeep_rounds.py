@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -16,6 +17,8 @@ from store_places import AT, Hands, report, sqlite_place
 from restorecheck.config import Config, State
 from restorecheck.config.resolved import ScratchAccount, SourceAccount
 from restorecheck.errors import RestorecheckError, SourceError, StoreError
+from restorecheck.evidence import MARK as EVIDENCE
+from restorecheck.evidence import Evidence
 from restorecheck.fence import Fence, Role, Target
 from restorecheck.model import Entry, Limits, Placement, Trigger
 from restorecheck.store import Store
@@ -164,6 +167,37 @@ def test_a_workplace_that_cannot_be_tidied_is_told_and_the_rounds_go_on(
     office.round()
     assert office.events("workplace.not-tidied") == [{"why": "it could not be removed"}]
     assert office.records.before, "what comes after it is done all the same"
+
+
+def evidence(office: Office, run: str, age: timedelta) -> Path:
+    """Return where evidence of a run is that was kept so long ago."""
+    assert office.config.evidence is not None
+    Evidence(office.config.evidence, run).keep("orphans", [{"id": "1"}])
+    at = (office.clock.now() - age).timestamp()
+    os.utime(office.config.evidence / run / EVIDENCE, (at, at))
+    return office.config.evidence / run
+
+
+def test_evidence_goes_when_its_time_is_over(office: Office, tmp_path: Path):
+    office.config = replace(office.config, evidence=tmp_path / "evidence")
+    office.round()
+    assert office.events("evidence.pruned") == []
+    old = evidence(office, "orders-db-20261001t0300z", timedelta(days=30, minutes=1))
+    young = evidence(office, "orders-db-20261111t0300z", timedelta(days=29))
+    office.later(TIDY + 1)
+    office.round()
+    assert (old.exists(), young.exists()) == (False, True)
+    assert office.events("evidence.pruned") == [{"runs": 1}]
+
+
+def test_evidence_that_cannot_be_removed_is_told_and_the_rounds_go_on(office: Office, tmp_path: Path):
+    office.config = replace(office.config, evidence=tmp_path / "evidence")
+    (evidence(office, "orders-db-20261001t0300z", timedelta(days=31)) / "a.json").mkdir()
+    dead(office, "orders-db-20261120t0300z")
+    office.round()
+    [told] = office.events("evidence.not-pruned")
+    assert "orders-db-20261001t0300z could not be removed" in told["why"]
+    assert office.events("workplace.tidied"), "what comes after it is done all the same"
 
 
 def test_of_two_processes_one_sweeps(office: Office):

@@ -5,15 +5,15 @@ What a restore changes by nature is left out: counters of AUTO_INCREMENT, statis
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
-from pymysql import Connection, MySQLError
+from pymysql import Connection
 
-from restorecheck.databases.mysql_probes import crew, inventory
+from restorecheck.databases.mysql_probes import crew, inventory, triggers
+from restorecheck.databases.mysql_probes.grants import holds
 from restorecheck.databases.mysql_probes.inventory import HERE, Inventory, quoted, shown, texts
-from restorecheck.databases.mysql_probes.schema_text import of_table
+from restorecheck.databases.mysql_probes.schema_text import digest, joined, of_table
 from restorecheck.databases.mysql_probes.sight import Sight, Task, first, some
 from restorecheck.model import Examined, Unseen
 
@@ -32,19 +32,7 @@ _PARAMETERS = f"""
     WHERE {HERE.replace("table_schema", "specific_schema")} AND ordinal_position > 0
     ORDER BY specific_name, ordinal_position
 """  # noqa: S608 - our own constant
-_TRIGGERS = f"""
-    SELECT trigger_name, event_object_table, action_timing, event_manipulation, action_statement
-    FROM information_schema.triggers WHERE {HERE.replace("table_schema", "trigger_schema")}
-"""  # noqa: S608 - our own constant
-_EVENTS = f"""
-    SELECT event_name, coalesce(interval_value, ''), coalesce(interval_field, ''), event_definition
-    FROM information_schema.events WHERE {HERE.replace("table_schema", "event_schema")}
-"""  # noqa: S608 - our own constant
-_EVENTS_BEFORE_8 = """
-    SELECT name, coalesce(interval_value, ''), coalesce(interval_field, ''), body FROM mysql.event
-    WHERE db = DATABASE()
-"""
-_UNKNOWN_TABLE = 1146
+_VIEW_HIDDEN = "to see its definition, the privileges SELECT and SHOW VIEW are needed, both on *.* or both on {}"
 
 
 def look(sight: Sight) -> Examined:
@@ -62,8 +50,10 @@ def look(sight: Sight) -> Examined:
     flaws = [done.flaw for done in dones if done.flaw is not None]
     unseen = [done.unseen for done in dones if done.unseen is not None]
     rest, hidden = crew.one(sight, "the views and routines", lambda c: _rest(c, found, bool(probe.tables)))
-    lines += rest
-    unseen += hidden
+    seen = triggers.look(sight, found)
+    lines += rest + seen.lines
+    flaws += seen.flaws
+    unseen += hidden + seen.unseen
     return Examined(
         "object", len(lines), len(flaws), first(flaws), some(unseen), len(unseen), sum(one.owed for one in unseen),
         found.left_out, lines=tuple(sorted(lines)), remarks=found.remarks,
@@ -88,54 +78,37 @@ def _sequence(schema: str, name: str) -> Callable[[Connection[Any]], list[str]]:
 
 
 def _rest(connection: Connection[Any], found: Inventory, tables_only: bool) -> tuple[list[str], list[Unseen]]:
-    """Return the lines of what is no table, and what the reader may not see. With `tables`: only those of tables."""
+    """Return the lines of views and routines, and what the reader may not see. With `tables`: only those of views."""
     schema = found.schema
     views = {name for name, kind in found.others if kind == "VIEW"}
-    lines = [
-        f"view {shown(schema, name)}: {_joined((*rest, definition))}"
-        for name, definition, *rest in texts(connection, _VIEWS)
-        if name in views
-    ]
-    triggers = texts(connection, _TRIGGERS)
-    tables = {table.name for table in found.tables}
-    lines += [
-        f"trigger {shown(schema, name)}: {timing} {event} on {table}, {_digest(body)}"
-        for name, table, timing, event, body in triggers
-        if table in tables
-    ]
-    hidden = [] if triggers else [Unseen("triggers", "only who may change triggers can see them", owed=False)]
+    lines: list[str] = []
+    hidden: list[Unseen] = []
+    for name, definition, *rest in texts(connection, _VIEWS):
+        if name not in views:
+            continue
+        if definition:
+            lines.append(f"view {shown(schema, name)}: {joined((*rest, definition))}")
+        else:  # MariaDB hides it from who has the one everywhere, and the other in this database
+            hidden.append(Unseen(f"view {shown(schema, name)}", _VIEW_HIDDEN.format(shown(schema, "*"))))
     if tables_only:
         return lines, hidden
+    if not _sees_routines([grant for (grant, *_) in texts(connection, "SHOW GRANTS")], schema):
+        hidden.append(Unseen("routines", "to see them all, the privilege SELECT on *.* is needed"))
     parameters: dict[str, list[str]] = {}
     for name, *parts in texts(connection, _PARAMETERS):
-        parameters.setdefault(name, []).append(_joined(parts))
+        parameters.setdefault(name, []).append(joined(parts))
     for name, kind, returns, *rest, body in texts(connection, _ROUTINES):
         arguments = ", ".join(parameters.get(name, ()))
         if not body:
             hidden.append(Unseen(f"{kind.lower()} {shown(schema, name)}", "its body is not shown to a reader", False))
-        lines.append(f"{kind.lower()} {shown(schema, name)}({arguments}): {_joined((returns, *rest))}, {_digest(body)}")
-    events, is_hidden = _events(connection)
-    lines += [f"event {shown(schema, name)}: every {_joined(every)}, {_digest(body)}" for name, *every, body in events]
-    if is_hidden:
-        hidden.append(Unseen("events", "only who may change events can see them", owed=False))
+        lines.append(f"{kind.lower()} {shown(schema, name)}({arguments}): {joined((returns, *rest))}, {digest(body)}")
     return lines, hidden
 
 
-def _events(connection: Connection[Any]) -> tuple[list[tuple[str, ...]], bool]:
-    """Return the events, and whether there may be others that a reader does not see (MySQL 8)."""
-    try:
-        return texts(connection, _EVENTS_BEFORE_8), False
-    except MySQLError as e:
-        if not e.args or e.args[0] != _UNKNOWN_TABLE:
-            raise
-    events = texts(connection, _EVENTS)
-    return events, not events
-
-
-def _joined(parts: Iterable[str]) -> str:
-    return " ".join(" ".join(part.split()) for part in parts if part)
-
-
-def _digest(body: str) -> str:
-    """Return a body as a digest: it is long, and a difference is all that must be seen."""
-    return f"md5 {hashlib.md5(body.encode(), usedforsecurity=False).hexdigest()}"
+def _sees_routines(grants: list[str], schema: str) -> bool:
+    """Say whether routines of others are listed. Our reader sees them; whoever a reference is recorded as may not."""
+    return (
+        holds(grants, "SELECT", "")
+        or holds(grants, "SHOW_ROUTINE", "")  # MySQL 8
+        or holds(grants, "SHOW CREATE ROUTINE", schema)  # MariaDB 11
+    )

@@ -1,8 +1,10 @@
-"""The text of SHOW CREATE TABLE as lines that can be compared: one for each column, index and constraint. Pure."""
+"""How definitions become lines that can be compared: of a table, one for each column, index and constraint. Pure."""
 
 from __future__ import annotations
 
+import hashlib
 import re
+from collections.abc import Iterable
 
 _NAME = r"`((?:[^`]|``)*)`"
 _COLUMN = re.compile(rf"{_NAME} (.*)", re.DOTALL)
@@ -49,3 +51,13 @@ def _options(text: str) -> str:
     """Return the options of a table, and its partitions, without what a restore changes."""
     kept = _OPTION.sub(lambda found: "" if found["key"] in _PASSING else found[0], text.removeprefix(")"))
     return " ".join(kept.split())
+
+
+def joined(parts: Iterable[str]) -> str:
+    """Return what stands in a line beside a name: without what is empty, on one line."""
+    return " ".join(" ".join(part.split()) for part in parts if part)
+
+
+def digest(body: str) -> str:
+    """Return a body as a digest: it is long, and a difference is all that must be seen."""
+    return f"md5 {hashlib.md5(body.encode(), usedforsecurity=False).hexdigest()}"

@@ -40,7 +40,7 @@ class Bite(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """One probe on its way: what it is asked, how it gets in as the reader, and until when."""
+    """One probe on its way: what it is asked, how it gets in, and until when."""
 
     probe: Probe
     deadline: float  # on the clock that only goes forward
@@ -53,6 +53,9 @@ class Sight:
     databases: Callable[[], tuple[DatabaseSeen, ...]]  # of the server; raises QueryError
     tell: Callable[[str], object]  # how far it is: one short line
     at_once: int = 4  # sessions
+    user: str = ""  # as whom it gets in
+    prober: Sight | None = None
+    """The same as the prober, who sees triggers and events, and reads no table. There may be no such user."""
 
 
 class Look(Protocol):

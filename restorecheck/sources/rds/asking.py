@@ -43,7 +43,7 @@ def answers(reach: Reach, point: RecoveryPoint, reader: Login) -> Answers:
         observation, unread, holding = census.failed(e), (), None
     fence, now = reach.world.fence, reach.world.now
     known = references.known(fence, reach.check, point, now())
-    aside = beside.of(fence, reach.check, point, now, reach.world.tell)
+    aside = beside.of(fence, reach.check, point, now, reach.world.tell, evidence=reach.world.evidence)
     asked_at = now()
     salt = reach.world.passwords.salt(reach.plan.run_id)
     given = database.ask(reader, reach.check.assertions, salt, reach.limits.examine, aside)

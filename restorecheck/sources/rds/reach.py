@@ -13,7 +13,7 @@ from functools import wraps
 from types import MappingProxyType
 from typing import ClassVar, Literal
 
-from restorecheck.databases.interface import Database, Login
+from restorecheck.databases.interface import Database, Keep, Login
 from restorecheck.errors import QueryError, SourceError
 from restorecheck.fence import TAG_RESOURCE, TAG_RUN, Fence, Hand, Permit, Role
 from restorecheck.model import AuroraSource, Plan, RdsSource, RecoveryPoint, SnapshotKind
@@ -43,6 +43,7 @@ class World:
     now: Callable[[], datetime]
     sightings: Sightings | None = None  # shared by all runs of a process; None: each look asks AWS for itself
     tell: Callable[[str], object] = lambda _: None  # hears how far a long look has come; see databases.Beside
+    evidence: Keep | None = None  # keeps keys of rows that should not be there; see databases.Beside
     wait: Callable[[float], object] = time.sleep  # seconds
 
 

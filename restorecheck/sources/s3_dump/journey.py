@@ -63,7 +63,7 @@ def examine(reach: Reach, point: RecoveryPoint) -> Answers:
         raise
     fence, now = reach.world.fence, reach.world.now
     known = references.known(fence, reach.check, point, now())
-    aside = beside.of(fence, reach.check, point, now, reach.world.tell)
+    aside = beside.of(fence, reach.check, point, now, reach.world.tell, evidence=reach.world.evidence)
     asked_at = now()
     answers = database.ask(ready.reader, reach.check.assertions, reach.salt, reach.limits.examine, aside)
     counted, unread, holding = _census(reach, ready.reader)

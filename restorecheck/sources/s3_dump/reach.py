@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from restorecheck.databases.interface import Database, Login
+from restorecheck.databases.interface import Database, Keep, Login
 from restorecheck.errors import SourceError
 from restorecheck.fence import Permit, Role
 from restorecheck.model import Check, Plan, S3DumpSource
@@ -80,6 +80,7 @@ class World:
     pause: float = 1.0  # seconds between two knocks at a server that was just loaded
     servers: Callable[[str], Server] | None = None  # opens a declared server by its URL
     tell: Callable[[str], object] = lambda _: None  # hears how far a long look has come; see databases.Beside
+    evidence: Keep | None = None  # keeps keys of rows that should not be there; see databases.Beside
 
 
 class Reach:
