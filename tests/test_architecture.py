@@ -62,7 +62,7 @@ TABLE = {
     "databases.sampling": room("databases.interface errors model.*"),
     "databases.pace": room("model.*"),
     "databases.crew": room("databases.asking databases.pace errors model.*"),
-    "databases.postgres_prober": room("databases.interface databases.postgres_role errors", "psycopg"),
+    "databases.postgres_prober": room("databases.interface databases.postgres_role", "psycopg"),
     "databases.postgres_deputy": room(
         "databases.interface databases.postgres_prober databases.postgres_role errors", "psycopg"
     ),

@@ -17,7 +17,7 @@ from psycopg import sql
 
 from restorecheck.databases.interface import Login
 from restorecheck.databases.postgres_prober import SCHEMA, if_allowed, undisturbed
-from restorecheck.databases.postgres_role import let_in, verifier, view_name
+from restorecheck.databases.postgres_role import let_in, make_role, view_name
 from restorecheck.errors import QueryError
 
 _UNFIT = r"""
@@ -104,20 +104,9 @@ def make_deputy(connection: psycopg.Connection[Any], deputy: Login) -> None:
     No policy holds it if the master user may give that away (a superuser, and from PostgreSQL 16 on who has BYPASSRLS).
     Raises QueryError `taken`, psycopg.Error.
     """
-    role, name = sql.Identifier(deputy.user), sql.Literal(deputy.user)
     connection.execute("BEGIN READ WRITE")
-    found = connection.execute(sql.SQL(_STRANGE).format(name)).fetchone()
-    if found is None:
-        connection.execute(sql.SQL("CREATE ROLE {} NOCREATEDB NOCREATEROLE").format(role))
-    elif found[0]:
-        connection.execute("ROLLBACK")
-        raise QueryError(
-            f"a role named {deputy.user!r} came with the backup, and it may do more than read",
-            "drop or rename that role at the source",
-            kind="taken",
-        )
-    connection.execute(sql.SQL("ALTER ROLE {} LOGIN PASSWORD {}").format(role, verifier(connection, deputy)))
-    connection.execute(sql.SQL("GRANT pg_read_all_data TO {}").format(role))
+    make_role(connection, deputy, sql.SQL(_STRANGE), "it may do more than read")
+    connection.execute(sql.SQL("GRANT pg_read_all_data TO {}").format(sql.Identifier(deputy.user)))
     connection.execute("COMMIT")
 
 

@@ -15,8 +15,7 @@ import psycopg
 from psycopg import errors, sql
 
 from restorecheck.databases.interface import Login
-from restorecheck.databases.postgres_role import let_in, verifier
-from restorecheck.errors import QueryError
+from restorecheck.databases.postgres_role import let_in, make_role
 
 SCHEMA = "restorecheck_probes"
 """Where extensions are made, if the backup did not bring them along."""
@@ -81,19 +80,8 @@ def make_prober(connection: psycopg.Connection[Any], prober: Login) -> None:
 
     Raises QueryError `taken`, psycopg.Error.
     """
-    role, name = sql.Identifier(prober.user), sql.Literal(prober.user)
     connection.execute("BEGIN READ WRITE")
-    found = connection.execute(sql.SQL(_STRANGE).format(name)).fetchone()
-    if found is None:
-        connection.execute(sql.SQL("CREATE ROLE {} NOCREATEDB NOCREATEROLE").format(role))
-    elif found[0]:
-        connection.execute("ROLLBACK")
-        raise QueryError(
-            f"a role named {prober.user!r} came with the backup, and it may do more than look at structures",
-            "drop or rename that role at the source",
-            kind="taken",
-        )
-    connection.execute(sql.SQL("ALTER ROLE {} LOGIN PASSWORD {}").format(role, verifier(connection, prober)))
+    make_role(connection, prober, sql.SQL(_STRANGE), "it may do more than look at structures")
     connection.execute("COMMIT")
 
 

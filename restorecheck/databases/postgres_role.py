@@ -87,21 +87,31 @@ def make_reader(connection: psycopg.Connection[Any], reader: Login) -> None:
     """
     role, name = sql.Identifier(reader.user), sql.Literal(reader.user)
     connection.execute("BEGIN READ WRITE")
-    found = connection.execute(sql.SQL(_EXISTING).format(name)).fetchone()
+    make_role(connection, reader, sql.SQL(_EXISTING), "it is more than a reader")
+    connection.execute(sql.SQL("GRANT pg_read_all_data TO {}").format(role))
+    for (database,) in connection.execute(sql.SQL(_CLOSED).format(name)).fetchall():
+        let_in(connection, database, role)
+    connection.execute("COMMIT")
+
+
+def make_role(connection: psycopg.Connection[Any], login: Login, strange: sql.SQL, more: str) -> None:
+    """Make a role that may log in, or adopt one that looks as we make it. Called inside a transaction.
+
+    `strange` is a query with a place for the role's name: no row if there is none, else whether it is anything that
+    ours is not; `more` says what it then is. Raises QueryError `taken`, after a rollback, and psycopg.Error.
+    """
+    role = sql.Identifier(login.user)
+    found = connection.execute(strange.format(sql.Literal(login.user))).fetchone()
     if found is None:
         connection.execute(sql.SQL("CREATE ROLE {} NOCREATEDB NOCREATEROLE").format(role))
     elif found[0]:
         connection.execute("ROLLBACK")
         raise QueryError(
-            f"a role named {reader.user!r} came with the backup, and it is more than a reader",
+            f"a role named {login.user!r} came with the backup, and {more}",
             "drop or rename that role at the source",
             kind="taken",
         )
-    connection.execute(sql.SQL("ALTER ROLE {} LOGIN PASSWORD {}").format(role, verifier(connection, reader)))
-    connection.execute(sql.SQL("GRANT pg_read_all_data TO {}").format(role))
-    for (database,) in connection.execute(sql.SQL(_CLOSED).format(name)).fetchall():
-        let_in(connection, database, role)
-    connection.execute("COMMIT")
+    connection.execute(sql.SQL("ALTER ROLE {} LOGIN PASSWORD {}").format(role, verifier(connection, login)))
 
 
 def verifier(connection: psycopg.Connection[Any], login: Login) -> sql.Literal:

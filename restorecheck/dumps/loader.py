@@ -216,8 +216,7 @@ class Loader:
                     beside.result()
                 raise
             beside.result()
-        if self._server is not None:
-            self._server.disarm(login.database)
+        self._disarmed(login, complaints)
         observation = classified(complaints, other_locale=bool(remarks), seconds=self._monotonic() - began)
         if not observation.kind or observation.kind == "environment":
             self._analyzed(login)
@@ -308,6 +307,17 @@ class Loader:
         elif server is not None and shutil.disk_usage(server.directory).free < 1 << 20:
             found.append(Complaint(Sort.FULL, "there is no room left on the disk of the scratch server"))
         return found
+
+    def _disarmed(self, login: Login, complaints: Sequence[Complaint]) -> None:
+        """Make what the dump brought along harmless. A server that is in trouble already is ended: nobody asks it so."""
+        if (server := self._server) is None:
+            return
+        try:
+            server.disarm(login.database)
+        except SourceError:
+            if all(complaint.sort is not Sort.TROUBLE for complaint in complaints):
+                raise
+            server.close()
 
     def _analyzed(self, login: Login) -> None:
         """Let the planner know the tables: nothing else will, and a plan without that can take for ever."""
