@@ -309,7 +309,7 @@ class Loader:
         return found
 
     def _disarmed(self, login: Login, complaints: Sequence[Complaint]) -> None:
-        """Make what the dump brought along harmless. A server that is in trouble already is ended: nobody asks it so."""
+        """Make what the dump brought along harmless. A server that is in trouble already is ended, and not asked."""
         if (server := self._server) is None:
             return
         try:
