@@ -43,6 +43,7 @@ SETTINGS = {
     "log_statement": "none",
     "max_connections": "40",
     "jit": "off",
+    "synchronous_commit": "local",  # else VACUUM cannot mark the pages of what was just written as seen by all
 }
 DATA = ("readable", "counts_agree", "visibility", "amcheck", "foreign_keys")
 """The probes that read data; the others read the catalogue."""

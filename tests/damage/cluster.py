@@ -92,7 +92,7 @@ def binaries() -> Path:
 def cluster(*, checksums: bool) -> Iterator[Cluster]:
     """Make the shop, stop its server, and yield it."""
     settings = {"max_wal_size": "4GB", "wal_level": "minimal", "max_wal_senders": "0", "log_statement": "none",
-                "log_min_messages": "fatal"}  # fmt: skip
+                "log_min_messages": "fatal", "synchronous_commit": "local"}  # fmt: skip
     with server(binaries(), settings) as running:
         if not checksums:
             running.stop()

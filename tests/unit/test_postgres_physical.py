@@ -22,7 +22,7 @@ from restorecheck.model import Flaw, Unseen
 TABLE = Table(1, "public", "orders", "public.orders", "r", "p", 10, 81920, 0)
 INDEX = Sorted(2, 1, "orders_pkey", "public.orders_pkey", 8192, (), ())
 HEAP = Heap(1, "public.orders", ("public", "orders"), "heap", 81920, shared=False, system=False)
-BTREE = Index(2, HEAP, "public.orders_pkey", ("orders_pkey",), "btree", unique=True, valid=True, bytes=8192,
+BTREE = Index(2, HEAP, "public.orders_pkey", ("orders_pkey",), "btree", doubtful=True, valid=True, bytes=8192,
               own_expressions=False, own_operators=False)  # fmt: skip
 ALL = ("verify_heapam", 6), ("bt_index_check", 3), ("bt_index_parent_check", 4), ("gin_index_check", 1)
 

@@ -152,7 +152,7 @@ def _btree(
             return replace(made, unseen=limited)
         function, count = plain
         arguments = [sql.SQL("{}::oid::regclass").format(sql.Literal(index.oid)), sql.Literal(complete)]
-        arguments += [sql.Literal(index.unique)] if count == 3 else []
+        arguments += [sql.Literal(index.doubtful)] if count == 3 else []
         connection.execute(sql.SQL("SELECT {}({})").format(function, sql.SQL(", ").join(arguments)))
     except (errors.IndexCorrupted, errors.DataCorrupted) as e:
         return _Checked(1, _repeatable(e.diag.message_primary or "", index.names), limited)
@@ -165,7 +165,7 @@ def _with_parents(
     """Check with the lock that keeps writers out; None: it was not to be had."""
     function, count = strong
     arguments = [sql.SQL("{}::oid::regclass").format(sql.Literal(index.oid)), sql.Literal(complete), sql.SQL("false")]
-    arguments += [sql.Literal(index.unique)] if count == 4 else []
+    arguments += [sql.Literal(index.doubtful)] if count == 4 else []
     connection.execute(sql.SQL("SET LOCAL lock_timeout = {}").format(sql.Literal(LOCK_WAIT)))
     connection.execute("SAVEPOINT strong")
     try:

@@ -33,7 +33,10 @@ _HEAPS = """
 """
 
 _INDEXES = """
-    SELECT i.indexrelid, i.indrelid, n.nspname, c.relname, a.amname, i.indisunique,
+    SELECT i.indexrelid, i.indrelid, n.nspname, c.relname, a.amname,
+        i.indisunique AND EXISTS (
+            SELECT FROM pg_catalog.unnest(i.indcollation) AS sorting(oid)
+            WHERE sorting.oid NOT IN (0, '"C"'::regcollation, '"POSIX"'::regcollation)),
         i.indisvalid AND i.indisready AND i.indislive, pg_catalog.pg_relation_size(c.oid, 'main')::int8,
         EXISTS (
             SELECT FROM pg_catalog.pg_depend d
@@ -81,7 +84,7 @@ class Index:
     shown: str
     names: tuple[str, ...]
     method: str  # of access: btree, gin, …
-    unique: bool
+    doubtful: bool  # unique, in the order of a collation: with another one, equal keys lie apart unseen
     valid: bool
     bytes: int
     own_expressions: bool  # its expressions or its predicate use functions, operators or domains of the database
@@ -110,7 +113,7 @@ def _heap(row: Sequence[Any]) -> Heap:
 
 
 def _index(heap: Heap, row: Sequence[Any]) -> Index:
-    oid, _, schema, name, method, unique, valid, size, expressions, operators = row
+    oid, _, schema, name, method, doubtful, valid, size, expressions, operators = row
     called = f"{heap.shown}, its index" if "(TOAST)" in heap.shown else shown(schema, name)
     names = (schema, name, *heap.names)
-    return Index(oid, heap, called, names, method, unique, valid, size, expressions, operators)
+    return Index(oid, heap, called, names, method, doubtful, valid, size, expressions, operators)
