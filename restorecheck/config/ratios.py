@@ -10,8 +10,8 @@ from restorecheck.config.assert_shape import Expect
 from restorecheck.config.values import shown
 from restorecheck.model import Cell
 
-LARGEST = 100
-"""A hundred times the baseline: a larger bound was meant as a number of its own."""
+LARGEST = 10
+"""Ten times the baseline: a larger bound was meant as a number of its own, or in percent."""
 
 
 def problems(
