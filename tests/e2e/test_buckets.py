@@ -451,6 +451,7 @@ def copied_keys(lab: Lab) -> list[str]:
     return [c["parameters"]["Key"] for c in lab.calls("CopyObject") if c["carried_out"] and c["status"] == 200]
 
 
+@pytest.mark.long
 def test_killed_in_the_middle_of_copying_it_copies_nothing_twice(lab: Lab):
     number = 200
     lab.wrote(*({"key": f"k{n:04}", "body": str(n), "at": ago(days=2)} for n in range(number)))

@@ -172,6 +172,7 @@ def test_killed_at_every_edge_of_every_step_of_the_other_sources(built: Callable
 # --- instances -----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("step", "edge"), FEW)
 def test_killed_and_begun_again(product: Product, step: str, edge: str):
     product.world.aws.automated_snapshot(SOURCE, "shop")

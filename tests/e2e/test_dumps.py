@@ -257,6 +257,7 @@ def restoring(nights: Nights) -> Iterator[subprocess.Popen[str]]:
         process.communicate()
 
 
+@pytest.mark.long
 def test_killed_during_the_restore_no_server_stays_and_the_next_run_takes_it_up(nights: Nights):
     slow(nights, 4)
     nights.declare()

@@ -65,7 +65,8 @@ def unready_for(replica: Serving, why: str) -> bool:
 # --- each due check once ----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("number", [2, pytest.param(3, marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("number", [2, 3])
 def test_each_due_check_runs_once_though_the_clocks_are_minutes_apart(product: Replicated, number: int):
     names = [f"shop-{n}" for n in range(number)]
     before, at = product.estate(), product.due(*names)
