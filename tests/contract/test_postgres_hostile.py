@@ -312,8 +312,10 @@ def test_no_event_trigger_fires_while_the_extensions_are_made(running, firing, e
 def test_a_login_trigger_writes_nothing_with_the_master_s_rights(running, firing, who):
     """A database whose login trigger must write lets nobody in who only reads: a run is unproven, and says why."""
     with running.superuser("firing") as connection:
-        if connection.info.server_version < 170_000:
-            pytest.skip("login triggers came with PostgreSQL 17")
+        if connection.info.server_version < 170_000:  # they came with PostgreSQL 17
+            with pytest.raises(psycopg.Error, match="login"):
+                connection.execute("CREATE EVENT TRIGGER greets ON login EXECUTE FUNCTION public.fire()")
+            return
         connection.execute("CREATE EVENT TRIGGER greets ON login EXECUTE FUNCTION public.fire()")
         connection.execute("ALTER EVENT TRIGGER greets ENABLE ALWAYS")
         connection.execute("TRUNCATE public.touched")
@@ -326,8 +328,10 @@ def test_a_login_trigger_writes_nothing_with_the_master_s_rights(running, firing
 
 def test_a_login_trigger_that_only_reads_disturbs_nothing(running, firing):
     with running.superuser("firing") as connection:
-        if connection.info.server_version < 170_000:
-            pytest.skip("login triggers came with PostgreSQL 17")
+        if connection.info.server_version < 170_000:  # they came with PostgreSQL 17
+            with pytest.raises(psycopg.Error, match="login"):
+                connection.execute("CREATE EVENT TRIGGER greets ON login EXECUTE FUNCTION public.fire()")
+            return
         connection.execute(
             "CREATE OR REPLACE FUNCTION public.fire() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN "
             "PERFORM set_config('statement_timeout', '0', false), set_config('search_path', 'public', false), "
