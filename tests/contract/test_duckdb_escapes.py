@@ -13,6 +13,8 @@ from object_files import ONE, ORDERS, Asker, orders, view
 
 from restorecheck.model import Expectation
 
+pytestmark = pytest.mark.long  # each is a question to a process of its own
+
 SECRET = "a secret beside the restored files"
 NO_ROWS = Expectation(no_rows=True)
 

@@ -21,6 +21,8 @@ from restorecheck.databases.mysql import MySQL
 from restorecheck.databases.mysql_watchdog import GRACE
 from restorecheck.model import Against, Answer, Assertion, Cell, Expectation, Probe
 
+pytestmark = pytest.mark.long  # every one is a question to a real server
+
 SECRET = "4012-8888-8888-1881"
 VALUE = Expectation(at_least=Cell("number", "0"))
 ROWS = Expectation(no_rows=True)
