@@ -11,6 +11,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from restorecheck.config.addresses import masked
+from restorecheck.config.receivers import AnyReceiver, Exports, Notify
 from restorecheck.errors import RestorecheckError
 from restorecheck.model import Check, Limits, Placement
 
@@ -136,6 +137,9 @@ class Config:
     programs: Programs = field(default_factory=Programs)
     own_workplace: Path | None = None  # absolute; None: as `workplace` says
     evidence: Path | None = None  # absolute; perhaps not there yet. None: none is kept
+    receivers: tuple[AnyReceiver, ...] = ()  # by name
+    notify: Notify = field(default_factory=Notify)
+    exports: Exports = field(default_factory=Exports)
 
     @property
     def workplace(self) -> Path:

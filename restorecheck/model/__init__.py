@@ -4,8 +4,8 @@ Everything here is frozen and survives a round trip through JSON (`durable.encod
 the steps of a durable run. No secret and no row value may be a field of anything here: what is asked of a database
 comes back as `Cell`s, and a text that a database returned is a cell of kind `digest`, never the text.
 
-`declared` is what an operator writes, `found` what a run finds, `kept` what the service keeps, `probes` which looks are
-built in.
+`declared` is what an operator writes, `found` what a run finds, `kept` what the service keeps, `told` what people are
+told, `probes` which looks are built in.
 """
 
 from restorecheck.model.declared import (
@@ -63,10 +63,12 @@ from restorecheck.model.kept import (
     RunState,
     Trigger,
 )
+from restorecheck.model.told import About, Episode, Notice, Severity, Symptom, Turn
 
 __all__ = [
     "OBJECTIVES",
     "OBSERVATIONS",
+    "About",
     "Against",
     "Answer",
     "Answers",
@@ -78,6 +80,7 @@ __all__ = [
     "Check",
     "Entrance",
     "Entry",
+    "Episode",
     "Examined",
     "Expectation",
     "Failure",
@@ -91,6 +94,7 @@ __all__ = [
     "Measure",
     "Measured",
     "Miss",
+    "Notice",
     "ObjectSet",
     "ObjectVersion",
     "Observation",
@@ -110,8 +114,11 @@ __all__ = [
     "S3DumpSource",
     "S3ObjectsSource",
     "Samples",
+    "Severity",
     "SnapshotKind",
+    "Symptom",
     "Trigger",
+    "Turn",
     "Unseen",
     "Verdict",
 ]

@@ -283,3 +283,7 @@ class Check:
     runbook: str = ""
     references: tuple[Reference, ...] = ()
     objects: tuple[ObjectSet, ...] = ()
+    critical: bool = False  # must be told by two ways of different kinds
+    receivers: tuple[str, ...] = ()  # names of [receivers.…]; who is told
+    owner: str = ""  # who owns the data: a label of what is told and measured
+    retention: timedelta | None = None  # how long recovery points are kept, so when a proof is of nothing that exists

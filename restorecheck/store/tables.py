@@ -164,3 +164,51 @@ NOTES = sa.Table(
     sa.Column("key", sa.String(255), primary_key=True),
     sa.Column("value", sa.JSON, nullable=False),
 )
+
+EPISODES = sa.Table(
+    "episodes",
+    METADATA,
+    sa.Column("key", sa.String(128), primary_key=True),
+    sa.Column("check_name", sa.String(64), nullable=False),
+    sa.Column("episode", sa.JSON, nullable=False),
+)
+
+DELIVERIES = sa.Table(
+    "deliveries",
+    METADATA,
+    sa.Column("id", _NUMBER, primary_key=True),
+    sa.Column("notice_id", sa.String(255), nullable=False),
+    sa.Column("receiver", sa.String(64), nullable=False),
+    sa.Column("key", sa.String(128), nullable=False),
+    sa.Column("turn", sa.String(16), nullable=False),
+    sa.Column("notice", sa.JSON, nullable=False),
+    sa.Column("created", sa.Float, nullable=False),
+    sa.Column("state", sa.String(16), nullable=False),  # pending, delivered, dead, superseded
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("next_try", sa.Float, nullable=False),
+    sa.Column("claimed_by", sa.String(64)),  # the replica that sends it now
+    sa.Column("claimed_until", sa.Float),  # after this it is anybody's
+    sa.Column("ended", sa.Float),  # when it was delivered, given up or superseded
+    sa.Column("acknowledged", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("reason", sa.String(32)),  # why the last try failed: a word of metrics.catalogue.REASONS
+    sa.Column("why", sa.Text),
+    sa.UniqueConstraint("notice_id", "receiver", name="deliveries_once"),
+    sa.Index("deliveries_by_turn", "state", "receiver", "next_try"),
+    sa.Index("deliveries_by_key", "receiver", "key", "id"),
+)
+
+COUNTERS = sa.Table(
+    "counters",
+    METADATA,
+    sa.Column("name", sa.String(64), primary_key=True),  # of a counter in metrics.catalogue
+    sa.Column("labels", sa.String(255), primary_key=True),  # the values of its labels: a JSON list of texts
+    sa.Column("value", sa.Float, nullable=False),
+)
+
+FIRST_SEEN = sa.Table(
+    "first_seen",
+    METADATA,
+    sa.Column("kind", sa.String(16), primary_key=True),  # check, receiver
+    sa.Column("name", sa.String(64), primary_key=True),
+    sa.Column("at", sa.Float, nullable=False),
+)
