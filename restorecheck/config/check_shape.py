@@ -13,6 +13,7 @@ from pydantic import AfterValidator, Field
 from restorecheck.config import names
 from restorecheck.config.assert_shape import Assert
 from restorecheck.config.fields import (
+    Also,
     Bucket,
     ClusterParameterGroup,
     Delay,
@@ -21,8 +22,10 @@ from restorecheck.config.fields import (
     KeyPattern,
     Moment,
     OptionGroup,
+    Owner,
     ParameterGroup,
     Prefix,
+    ReceiverName,
     ReferenceName,
     Region,
     Serverless,
@@ -65,6 +68,16 @@ class CheckHead(Shape):
     )
     runbook: Url | None = Field(
         default=None, description="Where to read on.", examples=["https://wiki.example.org/orders"]
+    )
+    receivers: Annotated[list[ReceiverName], Also(uniqueItems=True)] | None = Field(
+        default=None, description="Who is told of it.", examples=[["pager", "hook"]]
+    )
+    critical: bool | None = Field(
+        default=None, description="Whether people must be told by two ways of different kinds.", examples=[True]
+    )
+    owner: Owner | None = Field(default=None, description="Who owns the data.", examples=["team-payments"])
+    retention: Duration | None = Field(
+        default=None, description="How long recovery points are kept, until they are deleted.", examples=["35d"]
     )
 
 

@@ -6,7 +6,7 @@ because the alternative is to learn it from a restore that took hours.
 
 from __future__ import annotations
 
-from restorecheck.config import accounts, asserts, placements, references, sources, when
+from restorecheck.config import accounts, asserts, placements, references, sources, told, when
 from restorecheck.config.check_shape import CheckFile, CheckHead, Scratch
 from restorecheck.config.document import Document
 from restorecheck.config.resolved import ScratchAccount
@@ -25,7 +25,8 @@ def resolve(document: Document[CheckFile], world: World) -> Check | None:
     rpo = one(document, world, ("check", "rpo"), head.rpo, world.defaults.rpo)
     rto = one(document, world, ("check", "rto"), head.rto, world.defaults.rto)
     recorded, named = references.references(document, world), references.objects(document, world)
-    times = when.times(document, world.config, rpo)
+    times = when.times(document, world.config, rpo, rto)
+    telling = told.of(document, world)
     if not (document.raw.get("assert") or head.restores or document.unclear("assert")):
         document.wrong(
             ("assert",),
@@ -52,6 +53,10 @@ def resolve(document: Document[CheckFile], world: World) -> Check | None:
         runbook=head.runbook or world.defaults.runbook or "",
         references=recorded,
         objects=named,
+        critical=telling.critical,
+        receivers=telling.receivers,
+        owner=telling.owner,
+        retention=times.retention,
     )
 
 
@@ -63,6 +68,7 @@ def defaults(world: World) -> None:
     if said.scratch:
         known(world, world.config, ("defaults", "scratch"), said.scratch, "scratch_accounts")
     when.defaults(world.config)
+    told.defaults(world)
 
 
 # --- where ------------------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, PlainValidator, WithJsonSchema
 
-from restorecheck.config import addresses, against, keys, names, quantities, values
+from restorecheck.config import addresses, against, keys, names, quantities, values, web_addresses
 from restorecheck.model import Against, Cell, Portion
 from restorecheck.model.probes import PROBES
 
@@ -73,6 +73,13 @@ def deletions(count: int) -> int:
     return count
 
 
+def tolerated(count: int) -> int:
+    """Read a number of failed runs after which something is done."""
+    if count < 1:
+        raise ValueError(f"{count} failed runs are none, and would tell everybody of every run; write 1 or more")
+    return count
+
+
 def parallel(count: int) -> int:
     """Read a number of requests or processes at once."""
     if not 1 <= count <= MOST_AT_ONCE:
@@ -117,6 +124,7 @@ Share = Annotated[
     float, PlainValidator(values.share), WithJsonSchema({"type": "number", "exclusiveMinimum": 0, "maximum": 1})
 ]
 Price = Annotated[Decimal, PlainValidator(values.price), WithJsonSchema({"type": "number", "minimum": 0})]
+Budget = Annotated[Decimal, PlainValidator(values.budget), WithJsonSchema({"type": "number", "exclusiveMinimum": 0})]
 Account = Annotated[str, AfterValidator(names.account_id), pattern(names.ACCOUNT)]
 AccountName = Annotated[str, AfterValidator(names.account_name), pattern(names.ACCOUNT_NAME)]
 Role = Annotated[str, AfterValidator(names.role), pattern(names.ROLE)]
@@ -126,6 +134,9 @@ Key = Annotated[str, AfterValidator(names.key), pattern(names.KEY)]
 State = Annotated[str, AfterValidator(addresses.state), pattern(addresses.STATE)]
 Listen = Annotated[str, AfterValidator(addresses.listen), pattern(addresses.LISTEN)]
 Url = Annotated[str, AfterValidator(names.url), pattern(names.URL)]
+Page = Annotated[str, AfterValidator(web_addresses.page), pattern(web_addresses.PLAIN)]
+ReceiverName = Annotated[str, AfterValidator(names.receiver), pattern(names.RECEIVER)]
+Owner = Annotated[str, AfterValidator(names.owner), pattern(names.OWNER)]
 InstanceClass = Annotated[str, AfterValidator(names.instance_class), pattern(names.INSTANCE_CLASS)]
 ParameterGroup = Annotated[str, AfterValidator(names.parameter_group), pattern(names.GROUP)]
 ClusterParameterGroup = Annotated[str, AfterValidator(names.cluster_parameter_group), pattern(names.GROUP)]

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
-from restorecheck.config import accounts, checks, remarks, service
+from restorecheck.config import accounts, checks, remarks, service, telling, told
 from restorecheck.config.check_shape import CheckFile
 from restorecheck.config.document import Document, read
 from restorecheck.config.resolved import Config, Prices, Programs, State
@@ -21,6 +22,9 @@ from restorecheck.model import Check
 
 CURRENCY = "USD"
 """In which AWS publishes its price list, unless the operator says otherwise."""
+
+MOST_ASSERTIONS = 2000
+"""Of all checks: each is a series of several metrics, and more is what no Prometheus should be asked to keep."""
 
 _HINT = "docs/configuration.md describes every key"
 
@@ -36,11 +40,12 @@ def review(path: Path) -> tuple[Config, list[Problem]]:
     return config, [remark for file in files for remark in file.remarks()]
 
 
-def _load(path: Path) -> tuple[Config, list[Document[CheckFile]]]:
+def _load(path: Path) -> tuple[Config, list[Document[Any]]]:
     document = read(path, str(path), ConfigFile)
     sources, scratches = accounts.sources(document), accounts.scratches(document)
     accounts.apart(document)
-    world = World(document, sources, scratches)
+    receivers = telling.receivers(document, path)
+    world = World(document, sources, scratches, receivers)
     checks.defaults(world)
     state = service.state(document, path)
     directory = _directory(document, path, state)
@@ -48,6 +53,9 @@ def _load(path: Path) -> tuple[Config, list[Document[CheckFile]]]:
     files = _check_files(document, directory, path) if directory else []
     resolved = [checks.resolve(file, world) for file in files]
     _apart(files)
+    told.heartbeats(files, world)
+    _few(document, files)
+    notify, exports = telling.notify(document, receivers), telling.exports(document, path)
     served = service.service(document)
     programs = _programs(document, path)
     workplace = _own(document, path, "workplace", document.tree.workplace)
@@ -57,7 +65,7 @@ def _load(path: Path) -> tuple[Config, list[Document[CheckFile]]]:
         raise ConfigError(problems, _HINT)
     whole = [_whole(check) for check in resolved]
     for file, check in zip(files, whole, strict=True):
-        file.notes = list(remarks.of(check, served.keep))
+        file.notes = list(remarks.of(check, served.keep, bool(receivers)))
     config = Config(
         path=path.absolute(),
         state=state,
@@ -71,8 +79,12 @@ def _load(path: Path) -> tuple[Config, list[Document[CheckFile]]]:
         programs=programs,
         own_workplace=workplace,
         evidence=evidence,
+        receivers=tuple(receivers.values()),
+        notify=notify,
+        exports=exports,
     )
-    return config, files
+    document.notes += remarks.of_all(config)
+    return config, [document, *files]
 
 
 def _ca_bundle(document: Document[ConfigFile], path: Path) -> Path | None:
@@ -125,6 +137,7 @@ def _prices(table: PricesTable | None) -> Prices | None:
         table.storage_gib_month,
         table.snapshot_gib_month,
         MappingProxyType(dict(table.instance_hour or {})),
+        table.budget,
     )
 
 
@@ -169,6 +182,17 @@ def _apart(files: list[Document[CheckFile]]) -> None:
         name = file.tree.check.name if file.tree.check else None
         if name and (first := seen.setdefault(name, file.shown)) != file.shown:
             file.wrong(("check", "name"), f"{name} is already the check in {first}; write another name")
+
+
+def _few(document: Document[ConfigFile], files: list[Document[CheckFile]]) -> None:
+    """Complain about more assertions than can be measured."""
+    count = sum(len(file.tree.asserts or []) for file in files)
+    if count > MOST_ASSERTIONS:
+        document.wrong(
+            ("checks",),
+            f"the checks have {count} assertions, and each has series of its own in the metrics; "
+            f"write {MOST_ASSERTIONS} at most, or serve them from two configurations",
+        )
 
 
 def _whole(check: Check | None) -> Check:

@@ -12,11 +12,15 @@ from collections.abc import Callable
 from ipaddress import ip_address
 
 from restorecheck import schedule
-from restorecheck.config.values import shown
+from restorecheck.config.values import shown, veiled
 from restorecheck.model.probes import PROBES
 
 ACCOUNT = r"^[0-9]{12}$"
 ACCOUNT_NAME = r"^[A-Za-z0-9_-]{1,64}$"
+RECEIVER = ACCOUNT_NAME
+OWNER = r'^[^\s\x00-\x1f\x7f"\\{}<>`]([^\x00-\x1f\x7f"\\{}<>`]{0,62}[^\s\x00-\x1f\x7f"\\{}<>`])?$'
+TOPIC = r"^arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,256}(\.fifo)?$"
+NAMESPACE = r"^(?!AWS/)[A-Za-z0-9._/#-][A-Za-z0-9._/#:-]{0,254}$"  # CloudWatch's own rule for namespaces
 ROLE = r"^arn:aws[a-z-]*:iam::[0-9]{12}:role/([!-~]+/)?[A-Za-z0-9_+=,.@-]{1,64}$"
 EXTERNAL_ID = r"^[A-Za-z0-9_+=,.@:/-]{2,1224}$"  # IAM's own rule for sts:AssumeRole
 REGION = r"^[a-z]{2,4}(-[a-z]+){1,2}-[0-9]{1,2}$"
@@ -79,6 +83,37 @@ currency = _shape(
     CURRENCY, "is not the code of a currency", 'write its three capital letters (ISO 4217), for example "USD"'
 )
 url = _shape(URL, "is not a web address", 'write it in full, for example "https://wiki.example.org/restore"')
+
+
+topic = _shape(
+    TOPIC,
+    "is not the ARN of a topic",
+    'write it in full, for example "arn:aws:sns:eu-central-1:111111111111:backups"',
+)
+namespace = _shape(
+    NAMESPACE,
+    "is not a namespace of CloudWatch",
+    'write up to 255 letters, digits and . _ / # : -, not beginning with AWS/, for example "restorecheck"',
+)
+
+
+def receiver(text: str) -> str:
+    """Read the name of a receiver. An address that stands in its place may hold a secret, and is not shown."""
+    if not _matches(RECEIVER, text):
+        raise ValueError(
+            f'{veiled(text)} is not a name for a receiver; write letters, digits, _ and -, for example "pager"'
+        )
+    return text
+
+
+def owner(text: str) -> str:
+    """Read who owns the data: a label of metrics and of what people are told, so without what templates read."""
+    if not _matches(OWNER, text) or not text.isprintable():
+        raise ValueError(
+            f"{shown(text)} is not the name of an owner; write up to 64 printable characters "
+            'without " \\ { } < > `, for example "team-payments"'
+        )
+    return text
 
 
 def check_name(text: str) -> str:

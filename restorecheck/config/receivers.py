@@ -26,7 +26,7 @@ class Secret:
             return self.text
         try:
             found = self.file.read_text("utf-8").strip()
-        except (OSError, UnicodeDecodeError) as e:
+        except (OSError, ValueError) as e:
             raise RestorecheckError(
                 f"{self.file} cannot be read", "it must hold one line, and be readable for us", kind="config"
             ) from e

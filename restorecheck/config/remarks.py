@@ -9,17 +9,24 @@ from collections.abc import Iterator
 from datetime import timedelta
 from decimal import Decimal
 
+from restorecheck.config.resolved import Config
 from restorecheck.config.table import Path
 from restorecheck.config.values import spoken
 from restorecheck.model import Assertion, Check, Probe, S3DumpSource, S3ObjectsSource
 from restorecheck.model.probes import PROBES
 
 _DRIFTING = ("previous", "median")
+_WATCHERS = "who looks at the metrics and the status page"
 _ELSE = "or what nobody asks for may be damaged"
 
 
-def of(check: Check, keep: timedelta) -> Iterator[tuple[Path, str]]:
-    """Yield the remarks on a check that is right, each with its place in the file. `keep`: how long runs are kept."""
+def of(check: Check, keep: timedelta, receivers: bool) -> Iterator[tuple[Path, str]]:
+    """Yield the remarks on a check that is right, each with its place in the file.
+
+    `keep`: how long runs are kept. `receivers`: whether there is anybody who could be told.
+    """
+    if receivers and check.schedule and not check.receivers:
+        yield ("check",), f"nobody is told of its runs but {_WATCHERS}; write receivers, here or in [defaults]"
     for index, assertion in enumerate(check.assertions):
         at: Path = ("assert", index)
         if _drifts(assertion) and not any(_holds(other, assertion) for other in check.assertions):
@@ -35,6 +42,27 @@ def of(check: Check, keep: timedelta) -> Iterator[tuple[Path, str]]:
     if databases := _unread(check):
         yield ("assert",), f'no assertion reads every row of {databases}; add one with probe = "readable", {_ELSE}'
     yield from _unused(check)
+
+
+def of_all(config: Config) -> Iterator[tuple[Path, str]]:
+    """Yield the remarks on config.toml, each with its place in the file."""
+    notify, prices = config.notify, config.prices
+    if not config.receivers:
+        if any(check.schedule for check in config.checks):
+            yield ("receivers",), f"nobody is told of any run but {_WATCHERS}; write [receivers.…] and receivers"
+    elif not notify.service:
+        without = "leaks, a sweep that stopped, receivers that cannot be reached"
+        yield ("notify", "service"), f"nobody is told of what is about no check: {without}; name receivers in service"
+    told = {name for check in config.checks for name in check.receivers}
+    told |= {*notify.escalate_to, *notify.service, notify.heartbeat}
+    for receiver in config.receivers:
+        if receiver.name not in told:
+            yield ("receivers", receiver.name), "nothing names it; write it where it is to be told, or leave it out"
+    if prices and prices.budget is not None:
+        if prices.currency != "USD":
+            yield ("prices", "budget"), "only prices in USD are added up and measured, so nothing is held against it"
+        elif not (prices.instance_hour or prices.storage_gib_month or prices.snapshot_gib_month):
+            yield ("prices", "budget"), "no price is known, so nothing is held against it; write prices"
 
 
 def _drifts(assertion: Assertion) -> bool:

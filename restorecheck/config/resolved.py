@@ -54,6 +54,7 @@ class Prices:
     storage_gib_month: Decimal | None = None  # of an instance
     snapshot_gib_month: Decimal | None = None
     instance_hour: Mapping[str, Decimal] = field(default_factory=lambda: MappingProxyType({}))  # by class
+    budget: Decimal | None = None  # what all restores together may cost in 30 days
 
 
 @dataclass(frozen=True, slots=True)

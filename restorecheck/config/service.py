@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
+from restorecheck.config.complaints import too_short
 from restorecheck.config.document import Document
 from restorecheck.config.resolved import Service, State
 from restorecheck.config.shape import ConfigFile
@@ -24,7 +25,6 @@ LONGEST_TAKEOVER = timedelta(seconds=110)
 """So that a run is taken over within two minutes: another replica looks only every few seconds."""
 
 _DAY, _MINUTE, _SECOND = timedelta(days=1), timedelta(minutes=1), timedelta(seconds=1)
-_LOCAL = timedelta(milliseconds=50)  # with an AWS on this machine, a day may last a second
 
 
 def state(document: Document[ConfigFile], path: Path) -> State:
@@ -52,7 +52,6 @@ def service(document: Document[ConfigFile]) -> Service:
     if document.tree.service is None:
         return Service()
     found = replace(Service(), **document.tree.service.model_dump(exclude_none=True))
-    local = document.tree.endpoint_url or document.unclear("endpoint_url")
     for key, least, why in (
         ("heartbeat", _SECOND, "and the store would hear little else"),
         ("late", _MINUTE, "and a restart would turn runs that are on time into missed ones"),
@@ -60,9 +59,7 @@ def service(document: Document[ConfigFile]) -> Service:
         ("keep", _DAY, "and a proof would be gone before it is read"),
         ("evidence_keep", _DAY, "and evidence would be gone before it is read"),
     ):
-        length, bound = getattr(found, key), _LOCAL if local else least
-        if length < bound:
-            document.wrong(("service", key), f'is {spoken(length)}, {why}; write "{spoken(bound)}" or more')
+        too_short(document, ("service", key), getattr(found, key), least, why)
     _takeover(document, found)
     return found
 

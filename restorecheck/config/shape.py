@@ -19,6 +19,7 @@ from restorecheck.config.fields import (
     AccountName,
     Also,
     Bucket,
+    Budget,
     ClusterParameterGroup,
     Delay,
     Duration,
@@ -27,8 +28,10 @@ from restorecheck.config.fields import (
     Key,
     Listen,
     OptionGroup,
+    Owner,
     ParameterGroup,
     Price,
+    ReceiverName,
     Region,
     Role,
     Serverless,
@@ -41,6 +44,7 @@ from restorecheck.config.fields import (
     positive,
 )
 from restorecheck.config.table import Shape
+from restorecheck.config.telling_shape import Metrics, Notify, Receiver
 
 
 class Defaults(Shape):
@@ -64,6 +68,16 @@ class Defaults(Shape):
     timeout: Duration | None = Field(default=None, description="How long one query may take.", examples=["5m"])
     runbook: Url | None = Field(
         default=None, description="Where to read on.", examples=["https://wiki.example.org/restore"]
+    )
+    receivers: Annotated[list[ReceiverName], Also(uniqueItems=True)] | None = Field(
+        default=None, description="Who is told of it.", examples=[["pager", "hook"]]
+    )
+    critical: bool | None = Field(
+        default=None, description="Whether people must be told by two ways of different kinds.", examples=[True]
+    )
+    owner: Owner | None = Field(default=None, description="Who owns the data.", examples=["team-payments"])
+    retention: Duration | None = Field(
+        default=None, description="How long recovery points are kept, until they are deleted.", examples=["35d"]
     )
 
 
@@ -230,6 +244,9 @@ class Prices(Shape):
     snapshot_gib_month: Price | None = Field(
         default=None, description="Price of one GiB of snapshot for a month of 730 h.", examples=[0.095]
     )
+    budget: Budget | None = Field(
+        default=None, description="What all restores together may cost in 30 days.", examples=[50]
+    )
 
 
 class Service(Shape):
@@ -309,6 +326,9 @@ class ConfigFile(Shape):
     )
     programs: Programs | None = Field(default=None, description="Where the programs are with which dumps are restored.")
     prices: Prices | None = Field(default=None, description="Prices of AWS, with which plan says what a run costs.")
+    receivers: dict[ReceiverName, Receiver] | None = Field(default=None, description="Who is told, by a name of yours.")
+    notify: Notify | None = Field(default=None, description="When people are told.")
+    metrics: Metrics | None = Field(default=None, description="Where numbers are sent that nobody scrapes.")
     source_accounts: dict[AccountName, SourceAccount] | None = Field(
         default=None, description="Accounts with backups, by a name of yours."
     )

@@ -1,14 +1,13 @@
 """The shape of [source] in a check file: which kinds of source there are, and which keys each of them has.
 
-One class for all kinds, so that every value is judged whatever else is wrong; which key belongs to which kind is a
-table, from which the JSON Schema gets one alternative for each kind. As in `shape`, no key is required here.
+Which key belongs to which kind is a table, from which the JSON Schema gets one alternative for each kind. As in
+`shape`, no key is required here.
 """
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
@@ -33,7 +32,7 @@ from restorecheck.config.fields import (
     pattern,
     positive,
 )
-from restorecheck.config.table import Shape
+from restorecheck.config.table import OfKinds
 
 REQUIRED: Mapping[str, tuple[str, ...]] = {
     "rds": ("instance", "database"),
@@ -54,18 +53,13 @@ OPTIONAL: Mapping[str, tuple[str, ...]] = {
 }  # fmt: skip
 """Kind of source → the keys that it may have."""
 
-_COMMON = ("type", "account", "region")
 
-
-def keys_of(kind: str) -> tuple[str, ...]:
-    """Return every key that a kind of source may have."""
-    return (*_COMMON, *REQUIRED[kind], *OPTIONAL[kind])
-
-
-class Source(Shape):
+class Source(OfKinds):
     """Where the recovery points are, and which of them to take."""
 
-    required = ("type",)
+    common = ("type", "account", "region")
+    needed = REQUIRED
+    allowed = OPTIONAL
 
     type: Literal["rds", "aurora", "s3-objects", "s3-dump"] | None = Field(
         default=None, description="Kind of source.", examples=["rds"]
@@ -174,34 +168,3 @@ class Source(Shape):
         description="Restore into this server, instead of one that is started here. Without a password.",
         examples=["postgresql://restorecheck@scratch.example.org:5432/postgres"],
     )
-
-    @classmethod
-    def demanded(cls, content: Mapping[str, Any]) -> tuple[str, ...]:
-        """See Shape.demanded."""
-        return (*cls.required, *(REQUIRED[kind] if (kind := _kind(content)) else ()))
-
-    @classmethod
-    def fitting(cls, content: Mapping[str, Any]) -> Sequence[str]:
-        """See Shape.fitting."""
-        return keys_of(kind) if (kind := _kind(content)) else list(cls.keys())
-
-    @classmethod
-    def outline(cls, schema: dict[str, Any]) -> None:
-        """Say in the JSON Schema which keys each kind has, so that an editor offers the right ones."""
-        properties = schema.pop("properties")
-        schema["oneOf"] = [
-            {
-                "type": "object",
-                "additionalProperties": schema["additionalProperties"],
-                "properties": {key: copy.deepcopy(properties[key]) for key in keys_of(kind)}
-                | {"type": {"const": kind, "description": properties["type"]["description"]}},
-                "required": [*cls.required, *REQUIRED[kind]],
-            }
-            for kind in REQUIRED
-        ]
-        del schema["additionalProperties"]
-
-
-def _kind(content: Mapping[str, Any]) -> str | None:
-    kind = content.get("type")
-    return kind if isinstance(kind, str) and kind in REQUIRED else None

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from restorecheck.config.check_shape import CheckFile
-from restorecheck.config.complaints import not_scratch, once
+from restorecheck.config.complaints import foreign, not_scratch, once
 from restorecheck.config.document import Document
 from restorecheck.config.resolved import SourceAccount
-from restorecheck.config.source_shape import REQUIRED, Source, keys_of
+from restorecheck.config.source_shape import REQUIRED, Source
 from restorecheck.config.world import World, known, one
 from restorecheck.model import (
     AnySource,
@@ -43,7 +43,7 @@ def resolve(document: Document[CheckFile], world: World) -> AnySource | None:
             ("source", "region"),
             f"{region} is not among the regions of {name}; write {' or '.join(account.regions)}, or add it there",
         )
-    _foreign(document, source)
+    foreign(document, ("source",), Source, source.type, _MEANT)
     _lists(document, source)
     _objects(document, source)
     _dump(document, source)
@@ -56,19 +56,6 @@ def resolve(document: Document[CheckFile], world: World) -> AnySource | None:
 
 
 # --- rules ------------------------------------------------------------------------------------------------------
-
-
-def _foreign(document: Document[CheckFile], source: Source) -> None:
-    """Complain about keys of other kinds of source."""
-    if source.type is None:
-        return
-    own, content = keys_of(source.type), document.raw["source"]
-    for key in (key for key in content if key in Source.keys() and key not in own):  # noqa: SIM118 - not a dict
-        *others, last = (kind for kind in REQUIRED if key in keys_of(kind))
-        whose = f"{', '.join(others)} and {last}" if others else last
-        meant = _MEANT.get((key, source.type))
-        right = f"did you mean {meant}?" if meant and meant not in content else "leave it out"
-        document.wrong(("source", key), f"is a key of {whose}, not of {source.type}; {right}")
 
 
 def _lists(document: Document[CheckFile], source: Source) -> None:

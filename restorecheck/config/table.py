@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import types
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
@@ -45,6 +46,55 @@ class Shape(BaseModel):
         """Say in the JSON Schema of this table which keys it must have."""
         if cls.required:
             schema["required"] = list(cls.required)
+
+
+class OfKinds(Shape):
+    """A table whose `type` says which of its keys it has.
+
+    One class for all kinds, so that every value is judged whatever else is wrong; the JSON Schema has one alternative
+    for each kind.
+    """
+
+    required = ("type",)
+    common: ClassVar[tuple[str, ...]] = ("type",)
+    needed: ClassVar[Mapping[str, tuple[str, ...]]] = {}  # kind → the keys that it must have, besides the common ones
+    allowed: ClassVar[Mapping[str, tuple[str, ...]]] = {}  # kind → the keys that it may have, besides
+
+    @classmethod
+    def keys_of(cls, kind: str) -> tuple[str, ...]:
+        """Return every key that a table of this kind may have."""
+        return (*cls.common, *cls.needed[kind], *cls.allowed[kind])
+
+    @classmethod
+    def demanded(cls, content: Mapping[str, Any]) -> tuple[str, ...]:
+        """See Shape.demanded."""
+        return (*cls.required, *(cls.needed[kind] if (kind := cls._kind(content)) else ()))
+
+    @classmethod
+    def fitting(cls, content: Mapping[str, Any]) -> Sequence[str]:
+        """See Shape.fitting."""
+        return cls.keys_of(kind) if (kind := cls._kind(content)) else list(cls.keys())
+
+    @classmethod
+    def outline(cls, schema: dict[str, Any]) -> None:
+        """Say in the JSON Schema which keys each kind has, so that an editor offers the right ones."""
+        properties = schema.pop("properties")
+        schema["oneOf"] = [
+            {
+                "type": "object",
+                "additionalProperties": schema["additionalProperties"],
+                "properties": {key: copy.deepcopy(properties[key]) for key in cls.keys_of(kind)}
+                | {"type": {"const": kind, "description": properties["type"]["description"]}},
+                "required": [*cls.required, *cls.needed[kind]],
+            }
+            for kind in cls.needed
+        ]
+        del schema["additionalProperties"]
+
+    @classmethod
+    def _kind(cls, content: Mapping[str, Any]) -> str | None:
+        kind = content.get("type")
+        return kind if isinstance(kind, str) and kind in cls.needed else None
 
 
 def tables(

@@ -41,6 +41,13 @@ def shown(value: object) -> str:
     return str(value)
 
 
+def veiled(value: object) -> str:
+    """Return a value as `shown` does, but of an address its scheme alone: it may hold a secret."""
+    if isinstance(value, str) and "://" in value:
+        return shown(f"{value.partition('://')[0]}://") + "…"
+    return shown(value)
+
+
 def spoken(length: timedelta) -> str:
     """Return a duration as one writes it in the file: up to three days in hours, because objectives are said so."""
     seconds = Decimal(length // timedelta(microseconds=1)) / 1_000_000
@@ -101,6 +108,13 @@ def price(value: object) -> Decimal:
     if number and abs(number.adjusted()) > _PRICE_EXPONENT:
         raise ValueError("is too large or too small for a price; write it as in the price list, for example 0.065")
     return Decimal(_canonical(number))
+
+
+def budget(value: object) -> Decimal:
+    """Read a price that is more than nothing."""
+    if not (amount := price(value)):
+        raise ValueError("is zero, which the first restore exceeds; write what restores may cost, for example 50")
+    return amount
 
 
 def bound(value: object) -> Cell:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from restorecheck.config.table import Path, Shape
-from restorecheck.config.values import shown
+from restorecheck.config.values import veiled
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -84,8 +84,8 @@ def sentence(
         known = re.findall(r"'([^']*)'", error["ctx"]["expected"])
         near = difflib.get_close_matches(str(given).lower(), known, n=1)
         right = f'did you mean "{near[0]}"?' if near else "write " + " or ".join(f'"{word}"' for word in known)
-        return f"{shown(given)} is not known here; {right}"
-    wrong = f"{shown(given)} stands where {_WANTED[kind]} is meant"
+        return f"{veiled(given)} is not known here; {right}"
+    wrong = f"{veiled(given)} stands where {_WANTED[kind]} is meant"
     return f"{wrong}; {_example(str(path[len(place)]), table)}"
 
 

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from restorecheck.config import wording
 from restorecheck.config.check_shape import CheckFile
 from restorecheck.config.document import Document
+from restorecheck.config.receivers import AnyReceiver
 from restorecheck.config.resolved import ScratchAccount, SourceAccount
 from restorecheck.config.shape import ConfigFile, Defaults
 from restorecheck.config.table import Path
@@ -18,11 +19,12 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """What config.toml says to a check file: its document, and the accounts in it that are right."""
+    """What config.toml says to a check file: its document, and the accounts and receivers in it that are right."""
 
     config: Document[ConfigFile]
     sources: dict[str, SourceAccount]
     scratches: dict[str, ScratchAccount]
+    receivers: dict[str, AnyReceiver]
 
     @property
     def defaults(self) -> Defaults:

@@ -45,6 +45,7 @@ CASES = sorted(path.name for path in BAD.iterdir() if path.name != "base")
 STRUCTURAL = {
     "account-ids",
     "bounds",
+    "budget",
     "choices",
     "durations",
     "empty-files",
@@ -57,6 +58,9 @@ STRUCTURAL = {
     "placements-of-kinds",
     "prices",
     "prices-of-classes",
+    "receivers",
+    "receivers-of-kinds",
+    "receivers-types",
     "regions",
     "roles",
     "service",
@@ -439,8 +443,10 @@ def test_what_a_check_says_of_its_times_outweighs_the_defaults(base):
 
 
 def test_no_message_of_a_wrong_configuration_holds_a_password():
-    cases = [case for case in CASES if "hunter2" in "".join(f.read_text() for f in (BAD / case).glob("config.toml"))]
-    assert len(cases) >= 4
+    cases = [
+        case for case in CASES if b"hunter2" in b"".join(f.read_bytes() for f in (BAD / case).rglob("*") if f.is_file())
+    ]
+    assert len(cases) >= 9
     assert not any("hunter2" in (BAD / case / "expected.txt").read_text() for case in cases)
 
 
@@ -533,6 +539,7 @@ def places(value, at=()):
         yield from places(value[key], (*at, key))
 
 
+CRITICAL = 'receivers = ["pager", "each"]\ncritical = true\nowner = "me"\nretention = "35d"\nschedule = "0 3 * * *"\n'
 STRANGE = [0, -1, 1.5, True, "", "x", "15m", "default", [], [1], ["x", "x"], [{}], {}, {"x": 1}, None]
 
 
@@ -562,10 +569,20 @@ def tried(file: Path) -> tuple[int, int]:
 def test_whatever_stands_anywhere_is_accepted_or_complained_about(base):
     """Never a crash, never a lost check."""
     priced = '[prices]\ncurrency = "EUR"\nstorage_gib_month = 0.115\ninstance_hour = { "db.t4g.medium" = 0.065 }\n'
-    (base / "config.toml").write_text((base / "config.toml").read_text() + priced)
+    telling = (
+        '[receivers.pager]\ntype = "alertmanager"\nurls = ["http://am-0:9093"]\ntoken_file = "token"\n'
+        '[receivers.each]\ntype = "heartbeat"\nurl = "https://hc-ping.com/KEY/{check}"\n'
+        '[receivers.own]\ntype = "heartbeat"\nurl_file = "own"\n'
+        '[notify]\nrepeat = "4h"\nescalate_to = ["pager"]\nservice = ["pager"]\nheartbeat = "own"\ntest = "1d"\n'
+        '[metrics]\nevery = "1m"\ntextfile = "x.prom"\npushgateway = "http://push:9091"\nemf = "restorecheck"\n'
+    )
+    (base / "token").write_text("hunter2")
+    (base / "own").write_text("https://hc-ping.com/own")
+    (base / "config.toml").write_text((base / "config.toml").read_text() + priced + telling)
+    edit(base / "checks/orders-db.toml", "[source]", f"{CRITICAL}[source]")
     counts = [tried(file) for file in (base / "config.toml", base / "checks/orders-db.toml")]
-    assert sum(refused for _, refused in counts) > 400
-    assert 10 < sum(accepted for accepted, _ in counts) < 60
+    assert sum(refused for _, refused in counts) > 800
+    assert 10 < sum(accepted for accepted, _ in counts) < 150
 
 
 @pytest.mark.parametrize("example", ["shop-cluster", "exports", "crm-dump"])
