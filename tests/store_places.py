@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -13,22 +14,26 @@ import sqlalchemy as sa
 from postgres_server import PASSWORD, SUPERUSER, Server
 
 from restorecheck.model import (
+    About,
     Against,
     Assertion,
     Cell,
     Check,
     Entry,
+    Episode,
     Expectation,
     Failure,
     Finding,
     Limits,
     Measured,
+    Notice,
     Outcome,
     Phase,
     Placement,
     RdsSource,
     Report,
     Trigger,
+    Turn,
     Verdict,
 )
 from restorecheck.store import Store
@@ -81,9 +86,34 @@ class Place:
         finally:
             engine.dispose()
 
+    def later(self, seconds: float) -> None:
+        """Let time go by for all deliveries."""
+        columns = ("created", "next_try", "claimed_until", "ended")
+        self.sql("UPDATE deliveries SET " + ", ".join(f"{c} = {c} - {seconds}" for c in columns))
+
     def close(self) -> None:
         for one in self.opened:
             one.close()
+
+
+def at_once(*works: Callable[[], object]) -> list[object]:
+    """Run each in a thread of its own, all let go together, and return what they gave."""
+    together, given = threading.Barrier(len(works)), [None] * len(works)
+
+    def run(n: int, work: Callable[[], object]) -> None:
+        together.wait(30)
+        try:
+            given[n] = work()
+        except Exception as e:  # noqa: BLE001 - shown to the test below
+            given[n] = e
+
+    threads = [threading.Thread(target=run, args=pair) for pair in enumerate(works)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not [g for g in given if isinstance(g, Exception)], given
+    return given
 
 
 def sqlite_place(directory: Path) -> Place:
@@ -121,6 +151,28 @@ def measuring(value: str | None, hours: int = 0, verdict: Verdict = Verdict.PASS
     """Return a report that measured two things; one of them held."""
     measured = (Measured("orders", value), Measured("users", "3")) if value is not None else ()
     return replace(report(check, hours, verdict, value), measured=measured)
+
+
+def notice(turn: Turn = Turn.FIRING, check: str = "orders-db", n: int = 0, **more: object) -> Notice:
+    """Return the n-th notice of one turn about a check."""
+    fields = {
+        "id": f"run/{check}/{turn.value}/{n}",
+        "key": f"restorecheck/run/{check}",
+        "about": About.RUN,
+        "turn": turn,
+        "severity": "critical",
+        "title": f"{check} is {turn.value}",
+        "at": AT + timedelta(hours=n),
+        "since": AT,
+        "check": check,
+        **more,
+    }
+    return Notice(**fields)
+
+
+def episode(check: str = "orders-db", count: int = 1, **more: object) -> Episode:
+    told = notice(check=check, **more)
+    return Episode(told.key, told.about, check, AT, count, AT, ("ops",), told)
 
 
 def entry(check: str = "orders-db", minutes: int = 0, **more: object) -> Entry:

@@ -40,6 +40,7 @@ class Lock(IntEnum):
     MIGRATION = 1
     LEDGER = 2
     TIMERS = 3
+    NOTICES = 4
 
 
 FROZEN = "10s"

@@ -14,6 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from restorecheck.model import Entry, Miss, RunState, Trigger
+from restorecheck.store.counters import add
 from restorecheck.store.database import Database, Lock
 from restorecheck.store.instants import moment, seconds
 from restorecheck.store.outbox import Draft, keep
@@ -54,7 +55,7 @@ class Ledger:
         """Note what became due and what was missed, all or nothing, and return the run ids that are new.
 
         Replicas that look at the same times at once change nothing: a time has one outcome, the first that was noted.
-        Every miss that is new is told through the outbox, as "run-missed". Raises StoreError.
+        Every miss that is new is counted, and told through the outbox, as "run-missed". Raises StoreError.
         """
         with self._database.exclusive(Lock.LEDGER) as connection:
             passed = self._database.insert(CONSIDERED).values(check_name=check, until=seconds(until))
@@ -112,7 +113,7 @@ class Ledger:
 
         No other replica decides meanwhile, so `decide` must be quick and must not use the store. It is shown the runs
         whose `not_before` has come, and cancelled ones, which need not wait for it. What it names beside those is
-        ignored, as is a second run of a check that runs.
+        ignored, as is a second run of a check that runs. Every begin is told through the outbox, as "run-began".
         """
         begun = []
         with self._database.exclusive(Lock.LEDGER) as connection:
@@ -125,6 +126,8 @@ class Ledger:
                     continue
                 mine = {"state": RunState.RUNNING.value, "owner": me, "begun": seconds(now)}
                 if _update(connection, (RUNS.c.run_id == run_id) & _DUE, mine):
+                    payload = {"run": run_id, "check": entry.check, "trigger": entry.trigger.value}
+                    keep(self._database, connection, Draft("run-began", f"run-began:{run_id}", payload))
                     busy.add(entry.check)
                     begun.append(replace(entry, state=RunState.RUNNING, owner=me))
         return begun
@@ -197,6 +200,7 @@ class Ledger:
             "caught_up_by": miss.caught_up_by,
         }
         keep(self._database, connection, Draft("run-missed", f"run-missed:{miss.check}:{at}", payload))
+        add(self._database, connection, "runs_missed", 1, miss.check)
 
 
 def _update(connection: sa.Connection, which: sa.ColumnElement[bool], changes: dict[str, Any]) -> int:

@@ -5,8 +5,10 @@ At least once: an event stays pending until somebody says that it was delivered.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -51,6 +53,25 @@ def keep(database: Database, connection: sa.Connection, draft: Draft, *, renew: 
     return kept
 
 
+def untold(connection: sa.Connection, limit: int) -> list[Event]:
+    """Return, in a transaction that is open, events that were not delivered, the oldest first."""
+    return _events(connection, limit, OUTBOX.c.id)
+
+
+def told(connection: sa.Connection, ids: Collection[int], now: float) -> None:
+    """Note in a transaction that is open that events need nothing more."""
+    which = OUTBOX.c.id.in_(ids) & OUTBOX.c.delivered.is_(None)
+    connection.execute(sa.update(OUTBOX).where(which).values(delivered=now))
+
+
+def _events(connection: sa.Connection, limit: int, *order: sa.ColumnElement[Any]) -> list[Event]:
+    query = sa.select(OUTBOX).where(OUTBOX.c.delivered.is_(None)).order_by(*order).limit(limit)
+    return [
+        Event(r.id, r.topic, r.key, r.payload, moment(r.created), r.attempts, moment(r.next_try))
+        for r in connection.execute(query)
+    ]
+
+
 class Outbox:
     """The events of one store."""
 
@@ -64,12 +85,8 @@ class Outbox:
 
     def pending(self, limit: int = 100) -> list[Event]:
         """Return events that were not delivered, those whose turn is next first; `next_try` may lie ahead."""
-        query = sa.select(OUTBOX).where(OUTBOX.c.delivered.is_(None)).order_by(OUTBOX.c.next_try, OUTBOX.c.id)
         with self._database.read() as connection:
-            return [
-                Event(r.id, r.topic, r.key, r.payload, moment(r.created), r.attempts, moment(r.next_try))
-                for r in connection.execute(query.limit(limit))
-            ]
+            return _events(connection, limit, OUTBOX.c.next_try, OUTBOX.c.id)
 
     def delivered(self, id: int) -> None:  # noqa: A002 - the word for it
         """Note that an event has arrived; it is not pending any more."""

@@ -1,4 +1,7 @@
-"""What was measured, as the bytes that are kept of it. The layout is that of `Measured`, packed with zlib."""
+"""What was measured, as the bytes that are kept of it; and text, as every database takes it. Pure.
+
+The layout of what was measured is that of `Measured`, packed with zlib.
+"""
 
 from __future__ import annotations
 
@@ -23,3 +26,8 @@ def unpacked(data: bytes) -> Measured:
     except (zlib.error, ValueError) as e:  # pydantic's error is a ValueError as well
         raise StoreError("a baseline in the store is damaged", "restore the store from its backup") from e
     return measured
+
+
+def clean(text: str) -> str:
+    """Return text that every database takes: PostgreSQL has no NUL, and UTF-8 has no half characters."""
+    return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode()

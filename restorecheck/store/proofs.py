@@ -16,10 +16,11 @@ import sqlalchemy as sa
 from restorecheck.durable import decode, encode
 from restorecheck.errors import RestorecheckError
 from restorecheck.model import Outcome, Report, RunState, Verdict
+from restorecheck.store.counters import add
 from restorecheck.store.database import Database
 from restorecheck.store.instants import moment, seconds
 from restorecheck.store.outbox import Draft, keep
-from restorecheck.store.packing import packed
+from restorecheck.store.packing import clean, packed
 from restorecheck.store.tables import FINDINGS, MEASURED, PHASES, RUNS
 
 _ENDED = RUNS.c.state == RunState.ENDED.value
@@ -32,7 +33,7 @@ class Proofs:
         self._database = database
 
     def save(self, report: Report, *, events: Sequence[Draft] = ()) -> None:
-        """Keep a report and tell of it, all or nothing; one with the same run id is replaced, and not told again.
+        """Keep a report, count it and tell of it, all or nothing; one with the same run id is replaced, not told again.
 
         The run need not be in the ledger. `events` are put into the outbox beside "run-ended". Raises StoreError.
         """
@@ -45,6 +46,7 @@ class Proofs:
             "failure_kind": report.failure.kind if report.failure else None,
             "started": seconds(report.started),
             "ended": seconds(report.ended),
+            "refused": report.refused,
             "report": encode(replace(report, measured=()), Report),  # which has a table of its own
         }
         upsert = self._database.insert(RUNS).values(row)
@@ -60,9 +62,11 @@ class Proofs:
                     connection.execute(sa.insert(table), rows)
             trigger = connection.execute(sa.select(RUNS.c.trigger).where(RUNS.c.run_id == report.run_id)).scalar_one()
             # an event that nobody has seen yet must tell of the report that is kept, not of the one it replaced
-            keep(self._database, connection, _ended(report, trigger), renew=True)
+            new = keep(self._database, connection, _ended(report, trigger), renew=True)
             for event in events:
                 keep(self._database, connection, event)
+            if new:
+                add(self._database, connection, "runs", 1, report.check, report.verdict.value)
 
     def run(self, run_id: str) -> Report:
         """Return one report. Raises RestorecheckError `config` for a run that has not finished, or StoreError."""
@@ -128,7 +132,7 @@ def _phases(report: Report) -> list[dict[str, Any]]:
         {
             "run_id": report.run_id,
             "position": n,
-            "name": _clean(phase.name),
+            "name": clean(phase.name),
             "started": seconds(phase.started),
             "ended": seconds(phase.ended),
         }
@@ -137,18 +141,19 @@ def _phases(report: Report) -> list[dict[str, Any]]:
 
 
 def _findings(report: Report) -> list[dict[str, Any]]:
+    """Return the findings as rows of clean text; the proof beside them keeps it as it was."""
     return [
         {
             "run_id": report.run_id,
             "position": n,
-            "name": _clean(finding.name),
+            "name": clean(finding.name),
             "outcome": finding.outcome.value,
-            "kind": _clean(finding.kind),
-            "expected": _clean(finding.expected),
-            "observed": _clean(finding.observed),
-            "message": _clean(finding.message),
+            "kind": clean(finding.kind),
+            "expected": clean(finding.expected),
+            "observed": clean(finding.observed),
+            "message": clean(finding.message),
             "seconds": finding.seconds,
-            "value": _clean(finding.value) if finding.value is not None else None,
+            "value": clean(finding.value) if finding.value is not None else None,
         }
         for n, finding in enumerate(report.findings)
     ]
@@ -168,18 +173,10 @@ def _measured(report: Report) -> list[dict[str, Any]]:
             "run_id": report.run_id,
             "position": n,
             "check_name": report.check,
-            "assertion": _clean(measured.assertion),
+            "assertion": clean(measured.assertion),
             "at": seconds(report.started),
             "baseline": sound and measured.assertion in held,
             "measured": packed(measured),
         }
         for n, measured in enumerate(report.measured)
     ]
-
-
-def _clean(text: str) -> str:
-    """Return text that every database takes: PostgreSQL has no NUL, and UTF-8 has no half characters.
-
-    The proof beside it keeps the text as it was.
-    """
-    return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode()

@@ -14,7 +14,7 @@ from restorecheck.errors import RestorecheckError
 from restorecheck.store.database import SCHEMA, Database, Lock
 from restorecheck.store.translate import MEND, is_damaged, reason, translate
 
-REVISIONS = ("0001", "0002", "0003")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005")
 """All that there are, oldest first; the last is what `tables` describes. A test compares them with the scripts."""
 
 FIRST, HEAD = REVISIONS[0], REVISIONS[-1]

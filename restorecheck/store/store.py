@@ -9,15 +9,19 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from restorecheck.store.baselines import Baselines
+from restorecheck.store.counters import Counters
 from restorecheck.store.database import Database
+from restorecheck.store.first_seen import FirstSeen
 from restorecheck.store.ledger import Ledger
 from restorecheck.store.notes import Notes
+from restorecheck.store.notices import Notices
 from restorecheck.store.outbox import Outbox
 from restorecheck.store.pauses import Pauses
 from restorecheck.store.proofs import Proofs
 from restorecheck.store.replicas import Replicas
 from restorecheck.store.retention import prune
 from restorecheck.store.schema import bring_up_to_date
+from restorecheck.store.standings import Standings
 from restorecheck.store.tables import NOTES
 from restorecheck.store.timers import Timers
 
@@ -35,6 +39,7 @@ class Store:
     def __init__(self, database: Database) -> None:
         self._database = database
         self.proofs = Proofs(database)
+        self.standings = Standings(database)
         self.ledger = Ledger(database)
         self.replicas = Replicas(database)
         self.outbox = Outbox(database)
@@ -42,6 +47,9 @@ class Store:
         self.pauses = Pauses(database)
         self.timers = Timers(database)
         self.notes = Notes(database)
+        self.notices = Notices(database)
+        self.counters = Counters(database)
+        self.first_seen = FirstSeen(database)
 
     @classmethod
     def open(cls, url: str, *, clock: Callable[[], float] = time.time) -> Store:
@@ -75,7 +83,8 @@ class Store:
     def prune(self, before: datetime) -> int:
         """Delete finished runs that began before a time, with all of theirs, and return how many.
 
-        The newest run and the newest passed run of every check are kept. Old misses and delivered events go too.
+        The newest run and the newest passed run of every check are kept. Old misses, delivered events and deliveries
+        that have ended go too; no counter does.
         """
         return prune(self._database, before)
 

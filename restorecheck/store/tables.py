@@ -36,8 +36,13 @@ RUNS = sa.Table(
     sa.Column("owner", sa.Text),
     sa.Column("cancelled", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("begun", sa.Float),
+    sa.Column("refused", sa.Boolean, nullable=False, server_default=sa.false()),  # the fence refused it something
     sa.Index("runs_by_check", "check_name", "started"),
     sa.Index("runs_by_state", "state", "not_before"),
+    sa.Index("runs_by_verdict", "check_name", "verdict", "started"),
+    sa.Index(
+        "runs_refused", "check_name", "ended", sqlite_where=sa.text("refused = 1"), postgresql_where=sa.text("refused")
+    ),
     sa.Index(
         "runs_one_running",
         "check_name",

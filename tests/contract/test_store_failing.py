@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 import sqlalchemy as sa
@@ -13,7 +14,7 @@ from store_places import AT, Place, check, compared, entry, postgres_place, repo
 
 from restorecheck.errors import RestorecheckError, StoreError
 from restorecheck.model import Against, Measured
-from restorecheck.store import Acceptance, Store, database
+from restorecheck.store import Acceptance, Routed, Store, database
 from restorecheck.store.database import Database
 from restorecheck.store.schema import bring_up_to_date
 
@@ -27,6 +28,8 @@ EVERY_CALL: list[Callable[[Store], object]] = [
     lambda s: s.proofs.runs(),
     lambda s: s.proofs.last("x"),
     lambda s: s.proofs.newest(),
+    lambda s: s.standings.of(["x"]),
+    lambda s: list(s.standings.reports(["x"])),
     lambda s: s.ledger.considered(),
     lambda s: s.ledger.schedule("x", AT, [entry()], []),
     lambda s: s.ledger.add(entry()),
@@ -64,6 +67,24 @@ EVERY_CALL: list[Callable[[Store], object]] = [
     lambda s: s.notes.set("x", 1),
     lambda s: s.notes.get("x"),
     lambda s: s.notes.settle("x", 1),
+    lambda s: s.notices.route(lambda *_: Routed()),
+    lambda s: s.notices.episodes(),
+    lambda s: s.notices.receivers_with_work(),
+    lambda s: s.notices.claim("ops", "me", 60),
+    lambda s: s.notices.delivered(1, "me", acknowledged=True),
+    lambda s: s.notices.failed(1, "me", reason="refused", why="", after=1),
+    lambda s: s.notices.give_up(1, "me", reason="refused", why=""),
+    lambda s: s.notices.pending(),
+    lambda s: s.notices.proven(),
+    lambda s: s.notices.arrived(),
+    lambda s: s.notices.fates(["x"]),
+    lambda s: s.notices.dead(AT),
+    lambda s: s.notices.standing("ops", timedelta(minutes=15)),
+    lambda s: s.counters.add("runs", 1, "x", "passed"),
+    lambda s: s.counters.all(),
+    lambda s: s.first_seen.note("check", ["x"]),
+    lambda s: s.first_seen.all("check"),
+    lambda s: s.first_seen.forget("check", []),
     lambda s: s.ping(),
     lambda s: s.prune(AT),
 ]

@@ -5,11 +5,10 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
-from store_places import AT, Hands, Place, entry, report
+from store_places import AT, Hands, Place, at_once, entry, report
 
 from restorecheck.model import Entry, Miss
 from restorecheck.store import Store
@@ -19,26 +18,6 @@ pytest_plugins = ("store_fixtures",)
 LATER = AT + timedelta(days=1)
 LIMIT = 5
 CHECKS = 24
-
-
-def at_once(*works: Callable[[], object]) -> list[object]:
-    """Run each in a thread of its own, all let go together, and return what they gave."""
-    together, given = threading.Barrier(len(works)), [None] * len(works)
-
-    def run(n: int, work: Callable[[], object]) -> None:
-        together.wait(30)
-        try:
-            given[n] = work()
-        except Exception as e:  # noqa: BLE001 - shown to the test below
-            given[n] = e
-
-    threads = [threading.Thread(target=run, args=pair) for pair in enumerate(works)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert not [g for g in given if isinstance(g, Exception)], given
-    return given
 
 
 def up_to_limit(waiting: list[Entry], running: list[Entry]) -> list[str]:
@@ -61,7 +40,8 @@ def test_threads_that_admit_at_once_never_begin_too_many_or_one_twice(place: Pla
     at_once(*[lambda me=f"r{n}": work(me) for n in range(4)])
     assert sorted(begun) == sorted(entry(f"c{n}").run_id for n in range(CHECKS))
     assert store.ledger.running() == []
-    assert len(store.outbox.pending()) == CHECKS
+    for topic in ("run-began", "run-ended"):
+        assert len([e for e in store.outbox.pending() if e.topic == topic]) == CHECKS
 
 
 ADMIT = """

@@ -5,18 +5,25 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+import time
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from store_places import AT, Place, check, compared, entry, report
+from sqlalchemy.schema import CreateSchema
+from store_places import AT, Place, check, compared, entry, notice, report
 
+from restorecheck.durable import encode
 from restorecheck.errors import RestorecheckError
-from restorecheck.model import Against, Measured, Outcome, RunState, Verdict
+from restorecheck.model import Against, Measured, Outcome, Report, RunState, Verdict
+from restorecheck.store import Delivery, Event, Routed
+from restorecheck.store.database import Database, Lock
 from restorecheck.store.schema import HEAD, REVISIONS, SCRIPTS
 from restorecheck.store.tables import METADATA
 
@@ -30,6 +37,26 @@ def make_first_release(place: Place) -> None:
     lines = "\n".join(line for line in FIRST_RELEASE.splitlines() if not line.startswith("--"))
     statements = [s for s in lines.split(";\n") if s.strip()]
     place.sql(*([] if place.sqlite else ["CREATE SCHEMA restorecheck"]), *(s.replace("%", "%%") for s in statements))
+
+
+def make_release(place: Place, revision: str) -> str:
+    """Make a store as a release between the first and this one made it, with one run in it; return the run's id."""
+    config = Config()
+    config.set_main_option("script_location", str(SCRIPTS))
+    database = Database(place.url, time.time)
+    with database.transaction(Lock.MIGRATION) as connection:
+        if not place.sqlite:
+            connection.execute(CreateSchema("restorecheck"))
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
+        columns = ("run_id", "check_name", "verdict", "started", "ended", "report")
+        old = sa.table("runs", *(sa.column(name) for name in columns[:-1]), sa.column("report", sa.JSON))
+        one = report()
+        values = (one.run_id, one.check, one.verdict.value, one.started.timestamp(), one.ended.timestamp())
+        row = dict(zip(columns, (*values, encode(one, Report)), strict=True))
+        connection.execute(sa.insert(old).values(row))
+    database.close()
+    return one.run_id
 
 
 def contents(place: Place) -> dict[str, list[tuple[object, ...]]]:
@@ -107,24 +134,34 @@ def test_the_tables_are_what_the_migrations_make(place: Place) -> None:
 
 
 def test_the_baselines_of_the_second_release_are_carried_over(place: Place) -> None:
+    run_id, at = make_release(place, "0002"), report().started.timestamp()
+    place.sql(f"INSERT INTO baselines VALUES ('{run_id}', 0, 'orders-db', 'orders', {at}, '1943200.50')")
     store = place.open()
-    store.proofs.save(report())
-    run_id, at = report().run_id, report().started.timestamp()
-    place.sql(  # as the second release had it
-        "DROP TABLE measured",
-        "DROP TABLE accepted",
-        "CREATE TABLE baselines (run_id VARCHAR(64) NOT NULL REFERENCES runs (run_id) ON DELETE CASCADE, position"
-        " INTEGER NOT NULL, check_name VARCHAR(64) NOT NULL, assertion TEXT NOT NULL, at FLOAT NOT NULL,"
-        " value TEXT NOT NULL,"
-        " PRIMARY KEY (run_id, position))",
-        "CREATE INDEX baselines_by_assertion ON baselines (check_name, assertion, at)",
-        f"INSERT INTO baselines VALUES ('{run_id}', 0, 'orders-db', 'orders', {at}, '1943200.50')",
-        "UPDATE alembic_version SET version_num = '0002'",
-    )
-    again = place.open()
-    assert again.baselines.measured(run_id) == {"orders": Measured("orders", "1943200.50")}
-    [known] = again.baselines.known(check(compared("orders", Against("previous"))), AT + timedelta(days=1))
+    assert store.proofs.runs() == [report()]
+    assert store.baselines.measured(run_id) == {"orders": Measured("orders", "1943200.50")}
+    [known] = store.baselines.known(check(compared("orders", Against("previous"))), AT + timedelta(days=1))
     assert known.measured == Measured("orders", "1943200.50")
+
+
+def test_a_store_of_the_third_release_tells_of_what_it_had_not_told_and_counts_from_here(place: Place) -> None:
+    run_id = make_release(place, "0003")
+    columns = "(topic, key, payload, created, attempts, next_try, delivered)"
+    place.sql(
+        f"INSERT INTO outbox {columns} VALUES ('run-ended', 'run-ended:old', '{{}}', 1, 0, 1, 2)",
+        f"INSERT INTO outbox {columns} VALUES ('run-ended', 'run-ended:{run_id}', '{{\"n\":1}}', 1, 0, 1, NULL)",
+    )
+    store = place.open()
+    assert store.proofs.runs() == [report()]
+    assert (store.notices.episodes(), store.notices.pending(), store.counters.all()) == ([], {}, {})
+    seen: list[str] = []
+
+    def decide(events: list[Event], _: object, __: object) -> Routed:
+        seen.extend(e.key for e in events)
+        return Routed(handled=tuple(e.id for e in events), deliveries=(Delivery("ops", notice()),))
+
+    store.notices.route(decide)
+    assert seen == [f"run-ended:{run_id}"]
+    assert [due.notice for due in place.open().notices.claim("ops", "me", 60)] == [notice()]
 
 
 def test_a_missing_column_would_be_noticed(place: Place) -> None:
