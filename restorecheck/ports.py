@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from restorecheck.config import Config
+from restorecheck.config.receivers import Sns
 from restorecheck.databases.declared_postgres import DeclaredPostgres
 from restorecheck.databases.duckdb import ObjectQueries
 from restorecheck.databases.interface import Database, Keep
@@ -40,9 +41,15 @@ def fence_of(config: Config, mode: Mode = Mode.ACT) -> Fence:
     return Fence(
         {a.id: Entrance(a.id, a.role, a.external_id or "") for a in config.source_accounts},
         {a.id: Entrance(a.id, a.role, a.external_id or "") for a in config.scratch_accounts},
+        topics=topics_of(config),
         endpoint_url=config.endpoint_url,
         mode=mode,
     )
+
+
+def topics_of(config: Config) -> frozenset[str]:
+    """Return the topics that a notifier may publish to: those of the configured receivers, by their ARNs."""
+    return frozenset(receiver.topic for receiver in config.receivers if isinstance(receiver, Sns))
 
 
 Knows = Callable[[Check, datetime], tuple[Known, ...]]

@@ -1,22 +1,22 @@
-"""What a run would hold in AWS at once, and what that costs, for `restorecheck plan`. Pure.
+"""What a run would hold in AWS at once, and what that costs, as `restorecheck plan` says it. Pure.
 
 Must never call free what is only not counted: what no price of the configuration covers is named.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-from restorecheck import costs
+from restorecheck import costs, holding
 from restorecheck.assertions.words import count
 from restorecheck.config import Prices
-from restorecheck.costs import Cost, Holding
 from restorecheck.fence import PlannedCall
-from restorecheck.model import AuroraSource, Placement, Plan, RdsSource, RecoveryPoint
+from restorecheck.holding import Held
+from restorecheck.model import Plan, RecoveryPoint
 
 REQUESTS = "requests to S3 and what is read from it are not priced here."
 STORED = "requests to S3, what is read from it, and what lies in the scratch bucket meanwhile are not priced here."
@@ -25,42 +25,12 @@ STORED = "requests to S3, what is read from it, and what lies in the scratch buc
 _COPIES = frozenset({"CopyDBSnapshot", "CopyDBClusterSnapshot"})
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
-    """What a run holds, what that costs, and what is not counted in it."""
-
-    holding: Holding
-    cost: Cost
-    hours: Decimal
-    not_counted: tuple[str, ...] = ()
-
-
 def held(
     made: Plan, point: RecoveryPoint, calls: Sequence[PlannedCall], prices: Prices | None, longest: timedelta
 ) -> Held | None:
     """Return what a run holds for at most `longest`; None for one that restores into no database of AWS."""
-    source, place = made.check.source, made.check.placement
-    if not isinstance(source, RdsSource | AuroraSource):
-        return None
-    cluster = isinstance(source, AuroraSource)
-    size = point.size_gib or None  # 0: AWS left it out
     copies = sum(call.operation in _COPIES for call in calls)
-    what = Holding(
-        instance_class=place.instance_class, storage_gib=0 if cluster else size, copies=copies, copy_gib=size
-    )
-    hours = Decimal(longest // timedelta(seconds=1)) / 3600
-    left_out = ["storage and I/O of the cluster"] if cluster else []
-    left_out += ["provisioned IOPS"] if point.storage_type in {"io1", "io2"} and not cluster else []
-    return Held(what, costs.estimate(what, _priced(prices, place), hours), hours, tuple(left_out))
-
-
-def _priced(prices: Prices | None, place: Placement) -> Prices | None:
-    """Return the prices with that of the whole instance where it is said per ACU: at most as many as it may have."""
-    if prices is None or place.capacity is None or place.instance_class not in prices.instance_hour:
-        return prices
-    most = Decimal(str(place.capacity[1]))
-    of_class: Mapping[str, Decimal] = prices.instance_hour
-    return replace(prices, instance_hour={**of_class, place.instance_class: of_class[place.instance_class] * most})
+    return holding.held(made.check, point, copies, prices, longest)
 
 
 def plain(it: Held) -> dict[str, Any]:

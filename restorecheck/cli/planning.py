@@ -10,13 +10,14 @@ from typing import Any
 
 from restorecheck.assertions.words import count
 from restorecheck.cli import exits, holding, human, proofs
-from restorecheck.cli.holding import REQUESTS, STORED, Held
+from restorecheck.cli.holding import REQUESTS, STORED
 from restorecheck.cli.output import emit, errors, out
 from restorecheck.config import load
 from restorecheck.durable import encode
 from restorecheck.engines.clock import WallClock
 from restorecheck.errors import PlannedError
 from restorecheck.fence import Mode, PlannedCall
+from restorecheck.holding import Held
 from restorecheck.model import (
     AuroraSource,
     Check,

@@ -27,7 +27,7 @@ from restorecheck.fence.guard import Mode, PlannedCall
 from restorecheck.fence.hand import Hand
 from restorecheck.fence.sessions import Fence
 from restorecheck.fence.table import TABLE, Effect, Role
-from restorecheck.fence.traffic import Calls, Outage
+from restorecheck.fence.traffic import Calls, Counted, Outage
 from restorecheck.model import Entrance
 
 __all__ = [
@@ -38,6 +38,7 @@ __all__ = [
     "TAG_RESOURCE",
     "TAG_RUN",
     "Calls",
+    "Counted",
     "Effect",
     "Entrance",
     "Fence",

@@ -42,6 +42,12 @@ def kind_of(code: str, status: int) -> str:
     return "aws-unavailable" if kind == "unknown-answer" and status >= 500 else kind
 
 
+def reason_of(code: str, status: int, operation: str) -> str:
+    """Return the failure kind by which a call that failed is counted: there, who may not enter has no credentials."""
+    kind = kind_of(code, status)
+    return "credentials" if kind == "permission" and operation in _ENTERING else kind
+
+
 def of_client_error(error: botocore.exceptions.ClientError, operation: str, account: str) -> AwsError:
     """Return what an error that AWS answered means."""
     details = error.response.get("Error", {})

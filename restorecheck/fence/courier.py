@@ -12,6 +12,7 @@ import io
 import time
 from base64 import b64decode
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -135,6 +136,8 @@ class Courier:
     def _landed(self, operation: str, done: Callable[[Flight], None], flight: Flight) -> None:
         """Tell the traffic whether anything came back, and then whoever waits."""
         reply = flight.reply
+        with suppress(Exception):  # whatever came back, counting it breaks nothing: somebody waits
+            self._count_failure(operation, flight)
         if not flight.cut_off and (reply.broken or reply.status >= 500):
             error = error_of(operation, self.account, reply)
             if reply.broken or (error is not None and error.kind == kind_of("", 500)):
@@ -144,6 +147,11 @@ class Courier:
         if not reply.broken:
             self._passage.traffic.answered(self._passage.place, "s3")
         done(flight)
+
+    def _count_failure(self, operation: str, flight: Flight) -> None:
+        error = None if flight.unwanted else error_of(operation, self.account, flight.reply)
+        if error is not None:
+            self._passage.traffic.failed(self._passage.place, "s3", operation, error.kind)
 
     def _signed(self, written: Written, host: str, checksum: str | None) -> awscrt.http.HttpRequest:
         headers = [("Host", host), ("User-Agent", _AGENT), *written.headers]

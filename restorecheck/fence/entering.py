@@ -58,7 +58,7 @@ class Passages:
             if key not in self._passages:
                 self._passages[key] = self._made(role, entrance, region)
             passage = self._passages[key]
-        if (role, entrance) not in self._proven:
+        if role is not Role.NOTIFIER and (role, entrance) not in self._proven:
             self._prove(passage)  # may take minutes when AWS does not answer: nobody else waits for it
             self._proven.add((role, entrance))
         return passage
@@ -89,7 +89,8 @@ class Passages:
         if (role, entrance) not in self._credentials:
             base = self._session()
             events = base.get_component("event_emitter")
-            Guard(Role.BASE, "", region, _describes_nothing).hang(events)
+            refused = partial(self.traffic.refused, Role.BASE, "")
+            Guard(Role.BASE, "", region, _describes_nothing, refused=refused).hang(events)
             self.traffic.hang(events, Role.BASE, "", region)
             try:
                 source = base.get_credentials()
@@ -97,7 +98,8 @@ class Passages:
                 raise of_no_answer(e, f"entering as {role}", entrance.account) from e
             if source is None:
                 raise SourceError("there are no AWS credentials in the environment", kind="credentials")
-            if role is Role.RECORDER and not entrance.role_arn:  # it is who it is; whose account that is, STS says
+            if role is Role.NOTIFIER or (role is Role.RECORDER and not entrance.role_arn):
+                # It is who it is. Whose account that is, STS says of a recorder; a notifier names its topic in full.
                 self._credentials[role, entrance] = source
                 return source
             extra = {"RoleSessionName": "restorecheck"}

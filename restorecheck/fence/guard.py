@@ -17,7 +17,7 @@ import io
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 from enum import StrEnum
@@ -40,6 +40,7 @@ from restorecheck.fence.object_parameters import ALLOWED as OBJECT_WRITES
 from restorecheck.fence.object_parameters import why_not_object
 from restorecheck.fence.parameters import SHARES, TARGETS, target_of, why_not_create, why_not_params
 from restorecheck.fence.table import Effect, Role, effect_of
+from restorecheck.fence.topic_parameters import why_not_publish
 
 Describe = Callable[[ResourceKind, str], Target]
 
@@ -100,9 +101,11 @@ class Guard:
         mode: Mode = Mode.ACT,
         planned: list[PlannedCall] | None = None,
         monotonic: Callable[[], float] = time.monotonic,
+        refused: Callable[[str, str], None] | None = None,
     ) -> None:
         self.role, self.account, self.region = role, account, region
         self.describe, self.mode, self._monotonic = describe, mode, monotonic
+        self._refused = refused  # is told the service and the operation of what was not let through
         self.planned: list[PlannedCall] = [] if planned is None else planned
 
     def hang(self, events: Any) -> None:
@@ -139,6 +142,10 @@ class Guard:
     def __call__(self, params: Mapping[str, Any], model: Any, context: dict[str, Any], **_: object) -> None:
         """Return if the call may be sent; raise RefusedError (or, in plan mode, PlannedError) if not."""
         service, operation = model.service_model.service_name, model.name
+        with self._counting(service, operation):
+            self._judge_call(service, operation, params, context)
+
+    def _judge_call(self, service: str, operation: str, params: Mapping[str, Any], context: dict[str, Any]) -> None:
         effect = self._effect(service, operation)
         if context.get("is_presign_request"):
             raise RefusedError(f"{service}:{operation} may not be presigned: whoever holds the URL could call it")
@@ -153,11 +160,23 @@ class Guard:
         Whoever asks must build the request from these very parameters, at once, and ask again before each try. What
         changes or deletes goes through botocore alone.
         """
-        effect = self._effect(service, operation)
-        if effect is not Effect.READ and not (effect is Effect.CREATE and operation in OBJECT_WRITES):
-            raise RefusedError(f"{service}:{operation} may be sent through botocore alone")
-        if effect is Effect.CREATE:
-            self._decide((service, operation), params, permit, self.region)
+        with self._counting(service, operation):
+            effect = self._effect(service, operation)
+            if effect is not Effect.READ and not (effect is Effect.CREATE and operation in OBJECT_WRITES):
+                raise RefusedError(f"{service}:{operation} may be sent through botocore alone")
+            if effect is Effect.CREATE:
+                self._decide((service, operation), params, permit, self.region)
+
+    @contextmanager
+    def _counting(self, service: str, operation: str) -> Iterator[None]:
+        """Tell of a refusal, and let it out as it is: nothing is decided here."""
+        try:
+            yield
+        except RefusedError:
+            if self._refused is not None:
+                with suppress(Exception):
+                    self._refused(service, operation)
+            raise
 
     def _effect(self, service: str, operation: str) -> Effect:
         effect = effect_of(self.role, service, operation)
@@ -180,6 +199,8 @@ class Guard:
     ) -> str | None:
         if permit is None:
             return "no permit was given: this call may only read"
+        if self.role is Role.NOTIFIER:
+            return why_not_publish(operation, params, permit, self.account, region)
         if reason := why_not_place(self.role, self.account, region, permit):
             return reason
         if self.role is Role.RECORDER:
@@ -211,6 +232,11 @@ class Guard:
 
     def seal(self, params: Mapping[str, Any], model: Any, context: Mapping[str, Any], **_: object) -> None:
         """Raise RefusedError unless exactly this request was judged. Changing the parameters later does not help."""
+        with self._counting(model.service_model.service_name, model.name):
+            self._seal_call(params, model, context)
+
+    @staticmethod
+    def _seal_call(params: Mapping[str, Any], model: Any, context: Mapping[str, Any]) -> None:
         judged = context.get(_JUDGED)
         call = f"{model.service_model.service_name}:{model.name}"
         if judged is None:

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import botocore.config
@@ -44,6 +45,11 @@ CONFIG = botocore.config.Config(
     user_agent_extra=f"restorecheck/{__version__}",
 )
 
+_QUICK = CONFIG.merge(
+    botocore.config.Config(connect_timeout=3, read_timeout=10, retries={"mode": "standard", "total_max_attempts": 1})
+)
+"""For a notifier: a notice is tried again by whoever sends it, and meanwhile others wait to be sent."""
+
 _DESCRIBED: Mapping[ResourceKind, tuple[str, Callable[[Mapping[str, Any], str], Target]]] = {
     "db": ("DBInstance", target_of_instance),
     "cluster": ("DBCluster", target_of_cluster),
@@ -72,7 +78,16 @@ class Passage:
         self.role, self.account, self.region = role, account, region
         self.traffic = traffic or Traffic(lambda: datetime.now(UTC))
         self.wires = Wires()
-        self._guard = Guard(role, account, region, self.describe, mode=mode, planned=planned, monotonic=monotonic)
+        self._guard = Guard(
+            role,
+            account,
+            region,
+            self.describe,
+            mode=mode,
+            planned=planned,
+            monotonic=monotonic,
+            refused=partial(self.traffic.refused, role, account),
+        )
         self._session, self._endpoint_url = session, endpoint_url
         self._clients: dict[str, Any] = {}
         self._lock = threading.Lock()
@@ -82,10 +97,11 @@ class Passage:
         """Return the guarded client of a service. Called directly it only reads, and only what the table has."""
         if service not in TABLE[self.role]:
             raise RefusedError(f"the {self.role} role may not call {service}")
+        config = _QUICK if self.role is Role.NOTIFIER else CONFIG
         with self._lock:  # clients may be used by many threads at once, but a session may not make two at once
             if service not in self._clients:
                 self._clients[service] = self._session.create_client(
-                    service, region_name=self.region, endpoint_url=self._endpoint_url, config=CONFIG
+                    service, region_name=self.region, endpoint_url=self._endpoint_url, config=config
                 )
                 if service == "s3":
                     raw_pages.hang(self._clients[service])
@@ -93,6 +109,8 @@ class Passage:
 
     def call(self, permit: Permit | None, service: str, operation: str, params: Mapping[str, Any]) -> dict[str, Any]:
         """Make one call under a permit, or under none. Raises what Hand.call raises."""
+        if service not in TABLE[self.role]:  # which `client` refuses, and does not know for what
+            self.traffic.refused(self.role, self.account, service, operation)
         try:
             method = getattr(self.client(service), botocore.xform_name(operation))
             with self._guard.allow(service, operation, permit):

@@ -139,7 +139,7 @@ class Rounds:
         if trip.failed is None:
             flight.grant(len(piece))
         else:
-            flight.cut("the reader stopped")
+            flight.cut("the reader stopped", unwanted=True)
 
     def _landed(self, trip: _Trip, flight: Flight) -> None:
         trip.flight = None
@@ -221,7 +221,7 @@ class Rounds:
         trips, self._trips = self._trips, set()
         for trip in trips:
             if trip.flight is not None:
-                trip.flight.cut("nobody wants it any more")
+                trip.flight.cut("nobody wants it any more", unwanted=True)
         if self._helpers is not None:
             self._helpers.shutdown(wait=True, cancel_futures=True)
         while not self._inbox.empty():

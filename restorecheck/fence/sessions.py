@@ -7,7 +7,7 @@ knows the same accounts as the one that made it.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -22,7 +22,8 @@ from restorecheck.fence.guard import Mode, PlannedCall
 from restorecheck.fence.hand import Hand
 from restorecheck.fence.passage import Passage
 from restorecheck.fence.table import Role
-from restorecheck.fence.traffic import Calls, Outage
+from restorecheck.fence.topic_parameters import place_of
+from restorecheck.fence.traffic import Calls, Counted, Outage
 from restorecheck.model import Entrance
 from restorecheck.sources.versions.interface import Objects
 
@@ -39,10 +40,12 @@ class Fence:
         sources: Mapping[str, Entrance],
         scratches: Mapping[str, Entrance],
         *,
+        topics: Iterable[str] = (),
         endpoint_url: str | None = None,
         mode: Mode = Mode.ACT,
         now: Callable[[], datetime] = _wall,
     ) -> None:
+        self._topics = frozenset(topics)
         self._entrances = {Role.SOURCE: dict(sources), Role.SCRATCH: dict(scratches)}
         self._passages = Passages(endpoint_url=endpoint_url, mode=mode, now=now)
 
@@ -55,6 +58,10 @@ class Fence:
     def calls(self) -> Calls:
         """What was sent to AWS so far."""
         return self._passages.traffic.calls
+
+    def counted(self) -> Counted:
+        """Return what was sent to AWS since this process began, and what of it failed, for metrics."""
+        return self.calls.counted()
 
     def outages(self) -> list[Outage]:
         """Return which services give no answer now, the longest first. Empty before anything was asked."""
@@ -138,6 +145,19 @@ class Fence:
         permit = self.permit(source_account=account, scratch_account="", region=region, began=began, expires=began)
         passage = self._passages.enter(Role.RECORDER, Entrance(account, role_arn), region)
         return Hand(passage, replace(permit, manifest=manifest))
+
+    def notifier(self, topic: str) -> Hand:
+        """Return who publishes to one topic (its ARN), as who this process is: no role is entered, nobody is asked.
+
+        Raises RefusedError (the topic is not configured, or is none), SourceError.
+        """
+        place = place_of(topic)
+        if topic not in self._topics or place is None:
+            raise RefusedError("the topic is not one that is configured")
+        at = _wall()
+        permit = Permit(frozenset(), frozenset(), "", "", place.region, began=at, expires=at, topic=topic)
+        passage = self._passages.enter(Role.NOTIFIER, Entrance(place.account, ""), place.region)
+        return Hand(passage, permit)
 
     def objects(self, role: Role, account: str, region: str, permit: Permit | None = None) -> Objects:
         """Enter an account for objects in bulk. Without a permit they are only read. Raises what `hand` raises."""

@@ -3,6 +3,7 @@
 The guard enforces this table and the IAM policies are made from it, so a new call begins here. There is no call that
 turns deletion protection off, none that removes tags, none that writes to an instance or a cluster of a source account,
 none that makes, changes or deletes a bucket. Into a bucket of a source account a recorder alone may put one new object.
+A notifier publishes to topics that are configured, and neither reads nor makes anything.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ class Role(StrEnum):
     SOURCE = "source"
     SCRATCH = "scratch"
     RECORDER = "recorder"  # who writes a manifest beside a backup, and does nothing else
+    NOTIFIER = "notifier"  # who publishes a notice to a topic, and does nothing else
 
 
 class Effect(StrEnum):
@@ -114,6 +116,9 @@ TABLE: dict[Role, dict[str, dict[str, Effect]]] = {
     Role.RECORDER: {
         "sts": {"GetCallerIdentity": Effect.READ},
         "s3": {"PutObject": Effect.CREATE},
+    },
+    Role.NOTIFIER: {
+        "sns": {"Publish": Effect.CREATE},
     },
 }
 

@@ -43,7 +43,19 @@ def _bootstrap() -> awscrt.io.ClientBootstrap:
 class Flight:
     """One request under way. `take` gets the pieces of an answer that `accept` likes, on a thread of the runtime."""
 
-    __slots__ = ("_accept", "_body", "_done", "_stream", "_take", "connection", "cut_off", "moved", "reply", "taking")
+    __slots__ = (
+        "_accept",
+        "_body",
+        "_done",
+        "_stream",
+        "_take",
+        "connection",
+        "cut_off",
+        "moved",
+        "reply",
+        "taking",
+        "unwanted",
+    )
 
     def __init__(
         self,
@@ -54,6 +66,7 @@ class Flight:
         self.reply = Reply()
         self.moved = time.monotonic()  # when something last came
         self.cut_off = ""
+        self.unwanted = False
         self.taking = False
         self.connection: Any = None
         self._accept, self._take, self._done = accept, take, done
@@ -76,8 +89,9 @@ class Flight:
         if size and stream is not None and not self.cut_off:
             stream.update_window(size)
 
-    def cut(self, why: str) -> None:
-        """Break it off: nothing more is taken, and `done` is told so."""
+    def cut(self, why: str, *, unwanted: bool = False) -> None:
+        """Break it off: nothing more is taken, and `done` is told so. What is `unwanted` has not failed."""
+        self.unwanted = self.unwanted or (unwanted and not self.cut_off)
         self.cut_off = self.cut_off or why
         connection = self.connection
         if connection is not None:
