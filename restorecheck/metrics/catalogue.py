@@ -106,12 +106,16 @@ _OF_ACCOUNTS = (
     _gauge(
         "sweep_last_success_timestamp_seconds",
         "aws_account aws_region",
-        "When a sweep last saw everything in this account and region.",
+        "When a sweep last saw everything in this account and region; 0 if sweeps look there and none ever did.",
     ),
     _gauge("sweep_tripped", "", "1 if the last sweep deleted nothing because too much had expired, else 0."),
     _gauge("cost_budget_usd", "", "What restores may cost in 30 days, where a budget is configured."),
-    _counter("aws_api_requests", "api", "Calls to AWS that this process sent."),
-    _counter("aws_api_request_failures", "api reason", "Calls to AWS that this process sent and that failed."),
+    _counter("aws_api_requests", "api", "Calls to AWS that this process sent, each try counted."),
+    _counter(
+        "aws_api_request_failures",
+        "api reason",
+        "Calls to AWS of this process that failed, by failure kind; `refused`: not sent.",
+    ),
 )
 
 _OF_THE_SERVICE = (
@@ -132,7 +136,7 @@ _OF_THE_SERVICE = (
     _gauge(
         "notification_last_proven_timestamp_seconds",
         "receiver",
-        "When this receiver last acknowledged a notice, or was first configured.",
+        "When this receiver last acknowledged a notice (if it cannot: took one), or was first configured.",
     ),
     _counter("notifications", "receiver", "Notices that were tried to be sent."),
     _counter("notifications_failed", "receiver reason", "Tries that failed."),

@@ -79,7 +79,12 @@ class Swept:
     @property
     def leaked(self) -> bool:
         """Whether something is left that should not be there: it expired and was not deleted, or nobody may."""
-        return bool(self.tripped) or bool(self.of(State.EXPIRED, State.KEPT, State.FAILED))
+        return bool(self.tripped) or bool(self.left)
+
+    @property
+    def left(self) -> tuple[Piece, ...]:
+        """What should not be there any more, and still is."""
+        return self.of(State.EXPIRED, State.KEPT, State.FAILED)
 
     @property
     def counted(self) -> str:
@@ -108,6 +113,10 @@ class Swept:
             "leaked": self.leaked,
             "tripped": self.tripped,
             "summary": self.summary,
+            "places": [
+                {"account": account, "region": region}
+                for account, region in dict.fromkeys((place.account, place.region) for place in self.places)
+            ],
             "pieces": [
                 {
                     "arn": p.label,

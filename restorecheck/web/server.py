@@ -20,7 +20,7 @@ from typing import Any
 
 from restorecheck import logs
 from restorecheck.errors import RestorecheckError
-from restorecheck.web.answers import Answer, Answers, Request
+from restorecheck.web.answers import Answer, Answers, Request, Runbooks
 from restorecheck.web.readiness import Aspect, Probes
 
 __all__ = ["Aspect", "Bounds", "Probes", "WebServer", "parsed"]
@@ -44,7 +44,7 @@ class Bounds:
 
 
 class WebServer:
-    """Serves `/-/healthy`, `/-/ready` and `/-/reload` on one address until stopped."""
+    """Serves what `answers.INDEX` lists on one address until stopped."""
 
     def __init__(
         self,
@@ -52,15 +52,17 @@ class WebServer:
         probes: Probes,
         *,
         reload: Callable[[], str] | None = None,
+        metrics: Callable[[], str] | None = None,
+        runbooks: Runbooks | None = None,
         bounds: Bounds | None = None,
     ) -> None:
-        """`listen` is `host:port`, IPv6 in brackets, port 0 for any. `reload` returns one sentence on what it loaded.
+        """Take `host:port`, IPv6 in brackets, port 0 for any. Raises RestorecheckError `config` for what is no address.
 
-        Raises RestorecheckError `config` for an address that is none.
+        `reload` returns one sentence on what it loaded, `metrics` the text of a scrape.
         """
         self._host, self._port = parsed(listen)
         self._listen = listen
-        self._answers = Answers(probes, reload)
+        self._answers = Answers(probes, reload, metrics=metrics, runbooks=runbooks)
         self._bounds = bounds or Bounds()
         self._server: _Server | None = None
         self._thread: threading.Thread | None = None

@@ -688,6 +688,7 @@ def test_the_plain_form_is_json_with_every_piece_and_every_blind_spot():
         {"account": SOURCE, "region": REGION, "what": "shares", "reason": "may not list"}
     ]
     assert (plain["dry_run"], plain["leaked"], plain["tripped"]) == (False, False, "")
+    assert plain["places"] == [{"account": SCRATCH, "region": REGION}, {"account": SOURCE, "region": REGION}]
 
 
 # --- what goes wrong ----------------------------------------------------------------------------------------------

@@ -210,6 +210,111 @@ def test_everything_else_is_not_found(web, method, path):
     assert ask(web, method, path)[0].status == 404
 
 
+# --- figures and runbooks ---------------------------------------------------------------------------------------------
+
+
+class Pages:
+    """Runbooks that a test made up."""
+
+    def names(self) -> Sequence[str]:
+        return ("RestoreCheckDown", "RestoreCheckFailed")
+
+    def runbook(self, name: str) -> str | None:
+        return f"# {name}\n"
+
+
+class NoPages(Pages):
+    def runbook(self, name: str) -> str | None:
+        raise OSError("canary of a path")
+
+
+def answering(metrics: Callable[[], str] | None = None, runbooks: Pages | None = None) -> Answers:
+    return Answers(Parts(), None, 0.05, metrics=metrics, runbooks=runbooks)
+
+
+def test_a_scrape_is_served_as_prometheus_wants_it():
+    server = WebServer("127.0.0.1:0", Parts(), metrics=lambda: "restorecheck_store_up 1.0\n", runbooks=Pages())
+    server.start()
+    try:
+        response, body = ask(server, "GET", "/metrics")
+        assert (response.status, body) == (200, "restorecheck_store_up 1.0\n")
+        assert response.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
+        head, nothing = ask(server, "HEAD", "/metrics")
+        assert (head.status, head.headers["Content-Length"], nothing) == (200, str(len(body)), "")
+        assert ask(server, "GET", "/runbooks/RestoreCheckDown")[1] == "# RestoreCheckDown\n"
+    finally:
+        server.stop()
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH"])
+@pytest.mark.parametrize("path", ["/metrics", "/runbooks/", "/runbooks/RestoreCheckDown"])
+def test_figures_and_runbooks_are_only_looked_at(method: str, path: str):
+    answer = answering(lambda: "", Pages()).to(Request(method, path))
+    assert (answer.status, answer.allow) == (405, "GET, HEAD")
+
+
+def test_the_index_names_every_path_that_there_is():
+    web = answering(lambda: "", Pages())
+    named = [line.split()[0] for line in INDEX.splitlines()[2:]]
+    assert named == ["/metrics", "/runbooks/", "/-/healthy", "/-/ready", "/-/reload"]
+    assert [web.to(Request("GET", path)).status for path in named] == [200, 200, 200, 200, 405]
+
+
+def test_a_scrape_that_fails_is_one_line_and_no_traceback():
+    def fails() -> str:
+        raise ValueError("canary of a figure")
+
+    answer = answering(fails).to(Request("GET", "/metrics"))
+    assert answer.status == 500
+    assert "canary" not in answer.body
+
+
+def test_a_second_scrape_does_not_wait_for_ever_behind_one_that_hangs():
+    begun, release = threading.Event(), threading.Event()
+
+    def hangs() -> str:
+        begun.set()
+        release.wait(30)
+        return ""
+
+    web = answering(hangs)
+    first = threading.Thread(target=web.to, args=(Request("GET", "/metrics"),))
+    first.start()
+    assert begun.wait(30)
+    assert web.to(Request("GET", "/metrics")).status == 503
+    release.set()
+    first.join(30)
+    assert web.to(Request("GET", "/metrics")).status == 200
+
+
+def test_the_runbooks_are_listed_and_shown():
+    web = answering(runbooks=Pages())
+    listed = web.to(Request("GET", "/runbooks/"))
+    assert (listed.status, listed.body) == (200, "/runbooks/RestoreCheckDown\n/runbooks/RestoreCheckFailed\n")
+    shown = web.to(Request("GET", "/runbooks/RestoreCheckFailed?from=pager"))
+    assert (shown.status, shown.body, shown.kind) == (200, "# RestoreCheckFailed\n", "text/plain; charset=utf-8")
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["None", "../failures", "..%2Ffailures", "RestoreCheckDown.md", "RestoreCheckDown/", "restorecheckdown"],
+)
+def test_only_a_runbook_that_there_is_can_be_named(name: str):
+    answer = answering(runbooks=Pages()).to(Request("GET", f"/runbooks/{name}"))
+    assert (answer.status, answer.body) == (404, "there is no such runbook; see /runbooks/\n")
+
+
+def test_runbooks_that_cannot_be_read_are_one_line():
+    answer = answering(runbooks=NoPages()).to(Request("GET", "/runbooks/RestoreCheckDown"))
+    assert answer.status == 500
+    assert "canary" not in answer.body
+
+
+@pytest.mark.parametrize("path", ["/metrics", "/runbooks/", "/runbooks/RestoreCheckDown"])
+def test_without_figures_and_runbooks_nothing_is_there(path: str):
+    assert answering().to(Request("GET", path)).status == 404
+
+
 # --- reload -----------------------------------------------------------------------------------------------------------
 
 
