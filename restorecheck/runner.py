@@ -11,6 +11,8 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import timedelta
 
+from restorecheck.alerts.sender import Sender
+from restorecheck.alerts.telling import Telling
 from restorecheck.config import Config
 from restorecheck.dispatch import Dispatcher, membership_of, places
 from restorecheck.durable import Durable, Listener
@@ -18,7 +20,7 @@ from restorecheck.engines.clock import WallClock
 from restorecheck.engines.dbos import DbosEngine
 from restorecheck.errors import RestorecheckError, StoreError
 from restorecheck.model import Check, Entry, Report, RunState, Trigger
-from restorecheck.ports import LivePorts
+from restorecheck.ports import LivePorts, fence_of
 from restorecheck.replica import Membership
 from restorecheck.schedule import run_id
 from restorecheck.state import open_store, same_key
@@ -29,6 +31,9 @@ TICK = 0.1
 
 LAST_WORDS = 5.0
 """Seconds for which a process whose runs have ended waits for their last record. Nothing depends on it."""
+
+TELLING = 15.0
+"""Seconds for which a process whose runs have ended goes on telling what came of them."""
 
 
 class Runner:
@@ -43,6 +48,7 @@ class Runner:
         self.store = open_store(config.state)
         same_key(self.store, config.state)
         self._cancelled, self._pause = threading.Event(), threading.Event()
+        self.untold: dict[str, int] = {}  # how many notices still wait, by receiver
 
     def run(self, names: Sequence[str]) -> list[Report]:
         """Run these checks and return their proofs, in the order in which they end.
@@ -66,6 +72,7 @@ class Runner:
                 dispatcher = Dispatcher(self.store, engine, membership, self.clock, _untold, only=only)
                 reports = self._to_the_end(runs, dispatcher)
                 self._last_words(engine, runs)
+                self._tell(membership.id)
                 return reports
             finally:
                 engine.close()
@@ -152,6 +159,16 @@ class Runner:
         end = self.clock.monotonic() + LAST_WORDS
         while not engine.here().isdisjoint(runs) and self.clock.monotonic() < end:
             self._pause.wait(TICK / 10)
+
+    def _tell(self, me: str) -> None:
+        """Tell what came of the runs, for as long as that may take; what is left is told by who comes next."""
+        if not self.config.receivers:
+            return
+        telling = Telling(self.store, self.clock, _untold, me, serves=False)
+        sender = Sender(self.store, self.clock, me, _untold, lambda: fence_of(self.config))
+        with suppress(StoreError):  # the event is where the proof is
+            telling.round(self.config)
+            self.untold = sender.drain(self.config, TELLING)
 
     # --- parts -------------------------------------------------------------------------------------------------------
 

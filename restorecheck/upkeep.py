@@ -1,4 +1,4 @@
-"""What a serving process does beside the runs: sweeps on a timer, tells what happened, forgets what is old.
+"""What a serving process does beside the runs: sweeps on a timer, and forgets what is old.
 
 Of several replicas one does each thing at its time: the store's timers say who. Nothing here decides about a run.
 """
@@ -17,8 +17,9 @@ from restorecheck.databases import guardian, scratch_postgres
 from restorecheck.durable import Clock, bug
 from restorecheck.errors import RestorecheckError, StoreError
 from restorecheck.fence import Fence, Role
+from restorecheck.model import About
 from restorecheck.store import Store
-from restorecheck.sweep import Place, Swept, sweep
+from restorecheck.sweep import Place, Swept, noted, sweep
 
 DAY = 86_400.0
 TIDY = 600.0
@@ -26,6 +27,8 @@ TIDY = 600.0
 
 RECORDS = timedelta(days=7)
 """How long the step records of a run that ended are kept. Its proof is in the store, and is kept for `keep`."""
+
+_SWEPT = (About.LEAKED, About.SWEEP)
 
 
 class Records(Protocol):
@@ -36,7 +39,7 @@ class Records(Protocol):
 
 
 class Upkeep:
-    """Sweep, events and retention of one process."""
+    """Sweep and retention of one process."""
 
     def __init__(self, store: Store, records: Records, clock: Clock, tell: Callable[..., Any], me: str) -> None:
         self._store, self._records, self._clock, self._tell, self._me = store, records, clock, tell, me
@@ -45,7 +48,6 @@ class Upkeep:
 
     def round(self, config: Config, fence: Fence) -> None:
         """Do what is due. Raises StoreError; a sweep goes on in a thread of its own."""
-        self._deliver()
         idle = self._sweeping is None or not self._sweeping.is_alive()
         if idle and self._store.timers.claim("sweep", config.service.sweep.total_seconds(), self._me):
             self._sweeping = threading.Thread(target=self._sweep, args=(config, fence), name="sweep", daemon=True)
@@ -82,12 +84,6 @@ class Upkeep:
         if gone:
             self._tell("evidence.pruned", runs=gone)
 
-    def _deliver(self) -> None:
-        """Tell every event to the log, at least once."""
-        for event in self._store.outbox.pending():
-            self._tell(event.topic, **event.payload)
-            self._store.outbox.delivered(event.id)
-
     def _sweep(self, config: Config, fence: Fence) -> None:
         service, now = config.service, self._clock.now()
         try:
@@ -102,11 +98,13 @@ class Upkeep:
 
     def _keep(self, swept: Swept, at: str) -> None:
         self._tell("sweep.done", summary=swept.summary)
-        self._store.notes.set("sweep", {"at": at, **swept.to_json()})
+        self._store.notes.set("sweep", noted(swept, at, self._store.notes.get("sweep")))
         if swept.tripped:
             self._store.outbox.put("sweep-tripped", f"sweep-tripped:{at}", {"why": swept.tripped})
         elif swept.leaked:
             self._store.outbox.put("scratch-leaked", f"scratch-leaked:{at}", {"summary": swept.summary})
+        elif not swept.blind and any(one.about in _SWEPT for one in self._store.notices.episodes()):
+            self._store.outbox.put("sweep-clean", f"sweep-clean:{at}", {})  # nothing is over that was not seen
 
     def _prune(self, config: Config) -> None:
         now = self._clock.now()

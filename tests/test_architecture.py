@@ -34,6 +34,14 @@ TABLE = {
     "assertions.*": room("model.* failures"),
     "costs": room(),
     "admission": room("model.*"),
+    "metrics": room(),
+    "metrics.catalogue": room(),
+    "metrics.figures": room("metrics.catalogue"),
+    "metrics.aws": room("metrics.figures"),
+    "metrics.emf": room("errors metrics.figures"),
+    "metrics.exposition": room("metrics.catalogue metrics.figures", "prometheus_client"),
+    "metrics.proved": room("model.*"),
+    "rules.*": room("metrics.catalogue", "yaml"),
     "timetable": room("config.* model.* schedule"),
     "sources": room(),
     "sources.interface": room("model.* durable"),
@@ -165,6 +173,25 @@ TABLE = {
     "config.*": room(
         "errors model.* schedule", "apscheduler pydantic pydantic_core sqlglot tree_sitter tree_sitter_toml"
     ),
+    "holding": room("config.* costs model.*"),
+    "metrics.standing": room("config.* metrics.proved model.* replica state store.* timetable"),
+    "metrics.of_checks": room("config.* metrics.figures metrics.standing model.*"),
+    "metrics.of_runs": room(
+        "config.* metrics.catalogue metrics.figures metrics.proved metrics.standing model.* store.*"
+    ),
+    "metrics.of_accounts": room("config.* metrics.catalogue metrics.figures metrics.standing"),
+    "metrics.of_service": room("config.* metrics.catalogue metrics.figures metrics.standing"),
+    "metrics.derived": room(
+        "metrics.figures metrics.of_accounts metrics.of_checks metrics.of_runs metrics.of_service metrics.standing"
+    ),
+    "metrics.textfile": room("errors metrics.exposition metrics.figures"),
+    "metrics.pushgateway": room("errors metrics.exposition metrics.figures", "prometheus_client urllib3"),
+    "metrics.exporting": room(
+        "config.* durable errors metrics.emf metrics.figures metrics.pushgateway metrics.textfile"
+    ),
+    "alerts.*": room(
+        "assertions.* config.* durable errors failures fence.* holding logs.* model.* store.*", "apprise urllib3"
+    ),
     # composition
     "state": room("config.* errors passwords store.*"),
     "ports": room(
@@ -174,15 +201,17 @@ TABLE = {
     ),
     "dispatch": room("admission config.* durable engines.dbos errors failures model.* replica store.*"),
     "upkeep": room(
-        "config.* databases.guardian databases.scratch_postgres durable errors evidence fence.* store.* sweep.*"
+        "config.* databases.guardian databases.scratch_postgres durable errors evidence fence.* model.* store.* sweep.*"
         " workplace"
     ),
     "runner": room(
-        "config.* dispatch durable engines.clock engines.dbos errors model.* ports replica schedule state verify"
+        "alerts.* config.* dispatch durable engines.clock engines.dbos errors model.* ports replica schedule state"
+        " verify"
     ),
     "service.*": room(
-        "config.* dispatch durable engines.clock engines.dbos errors fence.* logs.* model.* ports replica state store.*"
-        " timetable upkeep verify web.*"
+        "alerts.* config.* dispatch durable engines.clock engines.dbos errors fence.* logs.* metrics.aws"
+        " metrics.derived metrics.exporting metrics.exposition metrics.figures metrics.standing model.* ports replica rules.* state"
+        " store.* timetable upkeep verify web.*"
     ),
     "demo": room(),
     "demo.buckets": room("demo.aws.* demo.declared"),
@@ -201,6 +230,10 @@ OWNERS = {
     "duckdb": ("databases",),
     "pymysql": ("databases", "demo"),
     "dbos": ("engines",),
+    "apprise": ("alerts",),
+    "urllib3": ("alerts", "metrics"),
+    "prometheus_client": ("metrics",),
+    "yaml": ("rules",),
     "psycopg": ("databases", "demo"),
     "sqlalchemy": ("store",),
     "alembic": ("store",),

@@ -11,9 +11,9 @@ from restorecheck import logs
 from restorecheck.config import Config, load
 from restorecheck.durable import Clock
 from restorecheck.errors import RestorecheckError
-from restorecheck.fence import Fence, Outage
+from restorecheck.fence import Counted, Fence, Outage
 from restorecheck.model import Report
-from restorecheck.ports import Knows, LivePorts, Tells
+from restorecheck.ports import Knows, LivePorts, Tells, topics_of
 
 
 class Current:
@@ -45,6 +45,10 @@ class Current:
         """Return which parts of AWS do not answer."""
         return self._ports.fence.outages() if self._ports else ()
 
+    def counted(self) -> Counted:
+        """Return how often this process has asked AWS."""
+        return self._ports.fence.counted() if self._ports else Counted({}, {})
+
     def reload(self) -> str:
         """Swap the configuration and return what was loaded; raise RestorecheckError `config` and keep the old one."""
         with self._swapping:
@@ -59,11 +63,12 @@ class Current:
         return f"loaded {len(config.checks)} checks"
 
     def _fence(self, config: Config) -> Fence | None:
-        """Return the fence as it is if the accounts are the same: its sessions, counts and outages stay."""
+        """Return the fence as it is if its accounts and topics are the same: its sessions, counts and outages stay."""
         old = self.config
-        same = (old.source_accounts, old.scratch_accounts, old.endpoint_url) == (
+        same = (old.source_accounts, old.scratch_accounts, topics_of(old), old.endpoint_url) == (
             config.source_accounts,
             config.scratch_accounts,
+            topics_of(config),
             config.endpoint_url,
         )
         return self._ports.fence if self._ports and same else None

@@ -23,6 +23,7 @@ class Health:
     def __init__(self, clock: Clock, current: Current) -> None:
         self._clock, self._current = clock, current
         self._looked: float | None = None
+        self.ticked: datetime | None = None  # when what is due was last looked at, to the end
         self.trouble, self._since = "it is not open yet", clock.now()
         self.stopping = False
 

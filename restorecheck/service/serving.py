@@ -1,8 +1,8 @@
 """The life of a serving process: open, go round once a second, drain.
 
-One thread goes round: what is due, what of it may begin, whose runs are to be taken over, what is to be swept, told and
-forgotten. It holds nothing that is not in the store, so to kill this process loses nothing, and nothing here waits for
-a restore.
+One thread goes round: what is due, what of it may begin, whose runs are to be taken over, what is to be swept, told,
+measured and forgotten. It holds nothing that is not in the store, so to kill this process loses nothing, and nothing
+here waits for a restore.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
@@ -18,16 +19,21 @@ from types import FrameType
 from typing import Any, NoReturn
 
 from restorecheck import logs
+from restorecheck.alerts.sender import Sender
+from restorecheck.alerts.telling import Telling
 from restorecheck.config import Config
 from restorecheck.dispatch import Dispatcher, membership_of, places
 from restorecheck.durable import Clock, Durable
 from restorecheck.engines.clock import WallClock
 from restorecheck.engines.dbos import DbosEngine
 from restorecheck.errors import RestorecheckError, StoreError
+from restorecheck.metrics.exporting import Exporter
 from restorecheck.model import Report, Verdict
 from restorecheck.replica import Membership, sole_service
+from restorecheck.rules import runbooks
 from restorecheck.service.current import Current
 from restorecheck.service.health import Health
+from restorecheck.service.measuring import Measuring
 from restorecheck.state import make_state, open_store, same_key
 from restorecheck.store import Store
 from restorecheck.timetable import consider
@@ -46,6 +52,15 @@ RECONSIDER = timedelta(minutes=5)
 
 BAD = frozenset(
     {
+        "check-paused",
+        "export.failed",
+        "notice.dead",
+        "notice.failed",
+        "notice.late",
+        "notices.failed",
+        "notices.not-kept",
+        "notices.not-resent",
+        "notify.unknown-event",
         "replica.dead",
         "run-missed",
         "run.broke-off",
@@ -58,6 +73,9 @@ BAD = frozenset(
     }
 )
 """Events that somebody should look at: they are logged as warnings, as is every verdict that is not `passed`."""
+
+Chore = Callable[[Config], object]
+"""Something that is done in every round."""
 
 HALTED = 130
 """Exit code of a process that was told to stop at once."""
@@ -75,7 +93,10 @@ class Service:
         self._wake, self._reload, self._pinged = threading.Event(), False, 0.0
         service = self._current.config.service
         reload = self._reload_now if service.reload else None
-        self._web = WebServer(listen or service.listen, self._health, reload=reload)
+        self._measuring = Measuring(self._current, self._health, self._clock)
+        self._web = WebServer(
+            listen or service.listen, self._health, reload=reload, metrics=self._measuring.text, runbooks=runbooks
+        )
 
     def stop(self) -> None:
         """Drain: begin nothing any more, and end soon."""
@@ -108,31 +129,44 @@ class Service:
         self._log.info("replica.joined", replica=membership.id)
         dispatcher = Dispatcher(store, engine, membership, self._clock, self._tell)
         upkeep = Upkeep(store, engine, self._clock, self._tell, membership.id)
+        telling = Telling(store, self._clock, self._tell, membership.id)
+        sender = Sender(store, self._clock, membership.id, self._tell, lambda: self._current.ports.fence)
+        exporter = Exporter(self._measuring.figures, self._clock, self._tell)
+        chores: tuple[Chore, ...] = (
+            lambda config: self._schedule(store, config),
+            lambda config: dispatcher.round(places(config)),
+            lambda config: upkeep.round(config, self._current.ports.fence),
+            telling.round,
+            sender.round,
+        )
         while not self._health.stopping:
-            self._round(store, dispatcher, upkeep)
+            self._round(store, chores)
+            exporter.round(self._current.config.exports)  # also while the store cannot be reached: that is a figure
             self._pause()
-        self._drain(engine, store, membership)
+        exporter.close(1)
+        self._drain(engine, store, membership, sender)
 
     # --- a round -----------------------------------------------------------------------------------------------------
 
-    def _round(self, store: Store, dispatcher: Dispatcher, upkeep: Upkeep) -> None:
-        """Look at everything once. What the store does not let us do now is done in a later round."""
+    def _round(self, store: Store, chores: Sequence[Chore]) -> None:
+        """Do everything once. What the store does not let us do now is done in a later round."""
         if self._reload:
             self._reload = False
             self._try_reload()
-        config, fence = self._current.config, self._current.ports.fence
-        try:
-            self._ping(store)
-            self._schedule(store, config)
-            dispatcher.round(places(config))
-            upkeep.round(config, fence)
-            if self._health.well():
-                self._log.info("store.reached")
-        except StoreError as e:
-            self._unwell(e.message)
-        except Exception as e:  # noqa: BLE001 - a bug in one round must be heard, and must not end the service
-            self._unwell(f"{type(e).__name__} in a round")
-            self._log.error("round.failed", exc_info=e)
+        config, why = self._current.config, ""
+        for chore in (lambda _: self._ping(store), *chores):
+            try:
+                chore(config)
+            except StoreError as e:
+                why = e.message
+                break  # the others need it, too
+            except Exception as e:  # noqa: BLE001 - a bug must be heard; it must not end the service, nor keep it silent
+                why = why or f"{type(e).__name__} in a round"
+                self._log.error("round.failed", exc_info=e)
+        if why:
+            self._unwell(why)
+        elif self._health.well():
+            self._log.info("store.reached")
         self._health.looked()
 
     def _ping(self, store: Store) -> None:
@@ -156,6 +190,7 @@ class Service:
                 for entry in found.due:
                     if entry.run_id in new:
                         self._tell("run.due", check=check.name, run=entry.run_id, trigger=str(entry.trigger))
+        self._health.ticked = now
 
     def _pause(self) -> None:
         self._wake.wait(TICK)
@@ -185,6 +220,7 @@ class Service:
             undo.callback(engine.close)
             undo.callback(membership.leave)
             membership.join("serve")
+            self._measuring.open(store)
             undo.pop_all()
         return store, membership, engine
 
@@ -230,13 +266,14 @@ class Service:
 
     # --- the end -----------------------------------------------------------------------------------------------------
 
-    def _drain(self, engine: DbosEngine, store: Store, membership: Membership) -> None:
+    def _drain(self, engine: DbosEngine, store: Store, membership: Membership, sender: Sender) -> None:
         """Let calls in flight end, and leave the runs to whoever comes: nothing waits for a restore."""
         self._log.info("service.draining", calls=engine.halt.busy)
         engine.halt.throw()
         end = self._clock.monotonic() + self._current.config.service.drain.total_seconds()
         while engine.halt.busy and self._clock.monotonic() < end:
             threading.Event().wait(0.05)
+        sender.settle(max(0.0, end - self._clock.monotonic()))  # a notice that is half sent would be sent twice
         engine.close()
         try:
             store.ledger.release(membership.id)

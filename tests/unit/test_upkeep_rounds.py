@@ -1,4 +1,4 @@
-"""What is done beside the runs: sweeps on a timer, events told at least once, old things forgotten."""
+"""What is done beside the runs: sweeps on a timer, old things forgotten."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 from demo_world import until
 from journal import SkipClock
-from store_places import AT, Hands, report, sqlite_place
+from store_places import AT, Hands, sqlite_place
 
+from restorecheck.alerts.telling import Telling
 from restorecheck.config import Config, State
 from restorecheck.config.resolved import ScratchAccount, SourceAccount
 from restorecheck.errors import RestorecheckError, SourceError, StoreError
@@ -23,7 +24,7 @@ from restorecheck.fence import Fence, Role, Target
 from restorecheck.model import Entry, Limits, Placement, Trigger
 from restorecheck.store import Store
 from restorecheck.sweep import Place, Swept
-from restorecheck.sweep.swept import Piece
+from restorecheck.sweep.swept import Blind, Piece
 from restorecheck.sweep.swept import State as PieceState
 from restorecheck.upkeep import DAY, RECORDS, TIDY, Upkeep, places
 from restorecheck.workplace import MARK, Workplace
@@ -76,38 +77,6 @@ def office(tmp_path: Path) -> Iterator[Office]:
     place.close()
 
 
-def test_events_are_told_in_order_and_not_again(office: Office):
-    office.store.proofs.save(report())
-    office.store.outbox.put("something", "something:1", {"why": "because"})
-    office.round()
-    office.round()
-    assert [event for event, _ in office.told if event in {"run-ended", "something"}] == ["run-ended", "something"]
-    [ended] = office.events("run-ended")
-    assert (ended["run"], ended["verdict"]) == (report().run_id, "passed")
-
-
-def test_an_event_that_was_told_and_could_not_be_ticked_off_is_told_again(office: Office):
-    class Stubborn:
-        def __init__(self, outbox: Any) -> None:
-            self.outbox, self.full = outbox, True
-
-        def pending(self) -> Any:
-            return self.outbox.pending()
-
-        def delivered(self, id: int) -> None:  # noqa: A002
-            if self.full:
-                raise StoreError("the disk is full")
-            self.outbox.delivered(id)
-
-    office.store.outbox = stubborn = Stubborn(office.store.outbox)  # type: ignore[assignment]
-    stubborn.outbox.put("something", "something:1", {})
-    with pytest.raises(StoreError):
-        office.round()
-    stubborn.full = False
-    office.round()
-    assert len(office.events("something")) == 2
-
-
 def test_a_sweep_comes_at_once_and_then_on_its_timer(office: Office):
     office.round()
     office.round()
@@ -118,6 +87,18 @@ def test_a_sweep_comes_at_once_and_then_on_its_timer(office: Office):
     note = office.store.notes.get("sweep")
     assert note["at"] >= AT.isoformat()
     assert note["summary"] == office.events("sweep.done")[-1]["summary"]
+
+
+def test_what_a_place_had_left_is_kept_while_nobody_can_look_at_it(office: Office):
+    seen, unseen = swept(PieceState.KEPT), swept(PieceState.LEASED)
+    blind = replace(unseen, blind=(Blind(unseen.places[0], "instances", "may not"),))
+    office.upkeep._keep(seen, "2026-11-21T03:00:00+00:00")
+    office.upkeep._keep(blind, "2026-11-21T04:00:00+00:00")
+    [place] = office.store.notes.get("sweep")["places"]
+    assert (place["seen_whole"], place["left"]) == ("2026-11-21T03:00:00+00:00", {"db": 1})
+    office.upkeep._keep(unseen, "2026-11-21T05:00:00+00:00")
+    [place] = office.store.notes.get("sweep")["places"]
+    assert (place["seen_whole"], place["left"]) == ("2026-11-21T05:00:00+00:00", {})
 
 
 def dead(office: Office, run: str) -> Path:
@@ -214,14 +195,36 @@ def swept(*states: PieceState, tripped: str = "") -> Swept:
     return Swept(True, (place,), tuple(Piece(place, target, state) for state in states), (), tripped)
 
 
+def telling(office: Office) -> Telling:
+    return Telling(office.store, office.clock, office.tell, "me")
+
+
 def test_a_breaker_that_tripped_is_told_and_so_is_what_nobody_may_delete(office: Office):
     office.upkeep._keep(swept(PieceState.ASKED), "2026-11-21T03:00:00+00:00")
     assert office.store.outbox.pending() == []
     office.upkeep._keep(swept(PieceState.KEPT), "2026-11-21T04:00:00+00:00")
     office.upkeep._keep(swept(PieceState.EXPIRED, tripped="too many"), "2026-11-21T05:00:00+00:00")
-    office.round()
+    telling(office).round(office.config)
     assert "1 kept" in office.events("scratch-leaked")[0]["summary"]
     assert office.events("sweep-tripped") == [{"why": "too many"}]
+
+
+def test_that_nothing_is_left_is_told_once_and_only_when_all_was_seen(office: Office):
+    talk = telling(office)
+    clean, seen = swept(PieceState.ASKED), "2026-11-21T0{}:00:00+00:00"
+    office.upkeep._keep(clean, seen.format(3))
+    office.upkeep._keep(swept(PieceState.KEPT), seen.format(4))
+    talk.round(office.config)
+    place = clean.places[0]
+    office.upkeep._keep(replace(clean, blind=(Blind(place, "instances", "denied"),)), seen.format(5))
+    talk.round(office.config)
+    assert office.events("sweep-clean") == []
+    assert [one.key for one in office.store.notices.episodes()] == ["restorecheck/leaked"]
+    for hour in (6, 7):
+        office.upkeep._keep(clean, seen.format(hour))
+        talk.round(office.config)
+    assert office.events("sweep-clean") == [{}]
+    assert office.store.notices.episodes() == []
 
 
 @pytest.mark.parametrize(
