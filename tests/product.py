@@ -149,6 +149,8 @@ class Product:
     limits: dict[str, str] = field(default_factory=lambda: dict(QUICK))
     service: dict[str, object] = field(default_factory=dict)
     top: dict[str, object] = field(default_factory=dict)
+    more: str = ""
+    """TOML that is written at the end of config.toml."""
 
     def configure(self, **scratch: object) -> Path:
         """Write config.toml; `scratch` changes keys of the placement."""
@@ -181,7 +183,7 @@ class Product:
         ]
         (self.home / "checks").mkdir(parents=True, exist_ok=True)
         path = self.home / "config.toml"
-        path.write_text("\n".join(lines) + "\n")
+        path.write_text("\n".join(lines) + "\n" + self.more)
         return path
 
     def check(
