@@ -14,7 +14,7 @@ export COVERAGE_FILE := $(SCRATCH)/coverage/data
 export HYPOTHESIS_STORAGE_DIRECTORY := $(SCRATCH)/hypothesis
 PYTEST := $(BIN)/python -m pytest -o cache_dir="$(SCRATCH)/pytest" -n 3 --dist worksteal
 
-.PHONY: help demo test test-long chaos bench-fleet bench-s3 bench-dump bench-probes damage corpus lint bench lock clean venv
+.PHONY: help demo test test-long chaos bench-fleet bench-s3 bench-dump bench-probes damage corpus dashboards lint bench lock clean venv
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | awk -F'\t' '{ printf "make %-10s %s\n", $$1, $$2 }'
@@ -55,6 +55,9 @@ damage: venv ## 39 kinds of damage done to a server's files, with and without ch
 
 corpus: venv ## every kind of broken backup that can be staged, and healthy ones of many shapes; ends with RESULT {json}. ONLY=
 	@$(BIN)/python tests/broken_backups/corpus.py $(ONLY)
+
+dashboards: venv ## write the Grafana dashboards in deploy/grafana/dashboards from their Python source
+	@PYTHONPATH=deploy/grafana $(BIN)/python -m boards
 
 lint: venv ## ruff check, ruff format --check, mypy --strict
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy \
