@@ -210,8 +210,8 @@ TABLE = {
     ),
     "service.*": room(
         "alerts.* config.* dispatch durable engines.clock engines.dbos errors fence.* logs.* metrics.aws"
-        " metrics.derived metrics.exporting metrics.exposition metrics.figures metrics.standing model.* ports replica rules.* state"
-        " store.* timetable upkeep verify web.*"
+        " metrics.derived metrics.exporting metrics.exposition metrics.figures metrics.standing model.* ports replica"
+        " rules.* state store.* timetable upkeep verify web.*"
     ),
     "demo": room(),
     "demo.buckets": room("demo.aws.* demo.declared"),
