@@ -59,10 +59,16 @@ _OF_CHECKS = (
         "check",
         "Until when an operator has paused the check; +Inf until somebody resumes it, 0 if it is not paused.",
     ),
-    _gauge("check_rpo_objective_seconds", "check", "How old the newest recovery point may be."),
+    _gauge(
+        "check_rpo_objective_seconds",
+        "check",
+        "How old the newest recovery point may be. Checks that take the newest only.",
+    ),
     _gauge("check_rto_objective_seconds", "check", "How long a restore may take."),
     _gauge(
-        "check_retention_seconds", "check", "How long recovery points are kept, where the check declares a retention."
+        "check_retention_seconds",
+        "check",
+        "How long recovery points are kept, where a check that takes the newest declares it.",
     ),
     _gauge("check_recent_flips", "check", "Changes of the verdict in the last 10 runs."),
 )

@@ -9,7 +9,7 @@ from itertools import pairwise
 from restorecheck.config import Config, cron
 from restorecheck.metrics.figures import Figures
 from restorecheck.metrics.standing import Kept
-from restorecheck.model import Check, Pause
+from restorecheck.model import Check, Pause, takes_newest
 
 
 def put(figures: Figures, config: Config, kept: Kept, now: datetime) -> None:
@@ -35,10 +35,11 @@ def _put_check(figures: Figures, check: Check, kept: Kept) -> None:
         figures.put("check_expected_interval_seconds", gap.total_seconds(), name)
     if following := kept.next_runs.get(name):
         figures.put("check_next_run_timestamp_seconds", following.timestamp(), name)
-    figures.put("check_rpo_objective_seconds", check.rpo.total_seconds(), name)
     figures.put("check_rto_objective_seconds", check.rto.total_seconds(), name)
-    if check.retention is not None:
-        figures.put("check_retention_seconds", check.retention.total_seconds(), name)
+    if takes_newest(check.source):  # what is proved is old on purpose else; each run judges the newest that it finds
+        figures.put("check_rpo_objective_seconds", check.rpo.total_seconds(), name)
+        if check.retention is not None:
+            figures.put("check_retention_seconds", check.retention.total_seconds(), name)
     verdicts = [run.verdict for run in kept.standings[name].recent]
     figures.put("check_recent_flips", sum(one is not other for one, other in pairwise(verdicts)), name)
 

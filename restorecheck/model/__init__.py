@@ -30,6 +30,7 @@ from restorecheck.model.declared import (
     S3ObjectsSource,
     Samples,
     SnapshotKind,
+    takes_newest,
 )
 from restorecheck.model.found import (
     OBSERVATIONS,
@@ -121,4 +122,5 @@ __all__ = [
     "Turn",
     "Unseen",
     "Verdict",
+    "takes_newest",
 ]

@@ -204,6 +204,13 @@ class S3DumpSource:
 AnySource = RdsSource | AuroraSource | S3ObjectsSource | S3DumpSource
 
 
+def takes_newest(source: AnySource) -> bool:
+    """Return whether a run takes the newest recovery point there is, and not an older one on purpose."""
+    if isinstance(source, S3ObjectsSource | S3DumpSource):
+        return source.at is None
+    return source.pick == "latest"
+
+
 @dataclass(frozen=True, slots=True)
 class Placement:
     """Where scratch is put: nothing of it may be a default, and nothing of it public.

@@ -114,6 +114,19 @@ def test_a_check_says_what_it_is(config: Config):
     assert made.of("check_rpo_objective_seconds")["orders-db",] == 25 * 3600
     assert made.of("check_rto_objective_seconds")["orders-db",] == 2 * 3600
     assert made.of("check_retention_seconds") == {("orders-db",): 35 * 86_400}
+
+
+@pytest.mark.parametrize(("number", "older"), [(0, {"pick": "random"}), (0, {"pick": "oldest"}), (1, {"at": 12})])
+def test_what_is_old_on_purpose_is_not_held_to_how_new_it_may_be(config: Config, number: int, older: dict[str, Any]):
+    names = ("orders-db", "files")
+    checks = {check.name: check for check in config.checks}
+    changed = {key: timedelta(hours=value) if key == "at" else value for key, value in older.items()}
+    check = checks[names[number]]
+    checks[check.name] = replace(check, source=replace(check.source, **changed), retention=timedelta(days=35))
+    made = of(replace(config, checks=tuple(checks.values())), kept())
+    for name in ("check_rpo_objective_seconds", "check_retention_seconds"):
+        assert (check.name,) not in made.of(name)
+    assert (check.name,) in made.of("check_rto_objective_seconds")
     assert made.of("assertion_info") == {
         ("orders-db", "orders", "query", "fail"): 1.0,
         ("orders-db", "users", "query", "warn"): 1.0,
