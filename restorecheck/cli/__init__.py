@@ -175,6 +175,28 @@ def resume(
 
 
 @app.command()
+def metrics(
+    config: ConfigOption = DEFAULT_CONFIG,
+    *,
+    textfile: Annotated[
+        Path | None, typer.Option("--textfile", help="Write this file, for node_exporter's textfile collector.")
+    ] = None,
+    push: Annotated[str, typer.Option("--push", metavar="URL", help="Send them to this Pushgateway.")] = "",
+    emf: Annotated[
+        str, typer.Option("--emf", metavar="NAMESPACE", help="Print CloudWatch's embedded metric format.")
+    ] = "",
+) -> None:
+    """Print the figures of now, as Prometheus reads them, or send them where an option says.
+
+    Those that the service exports at /metrics, without what only its process knows.
+    """
+    from restorecheck.cli import measuring
+    from restorecheck.config.receivers import Exports
+
+    measuring.metrics(config, Exports(textfile=textfile, pushgateway=push, emf=emf))
+
+
+@app.command()
 def history(
     checks: Annotated[list[str] | None, typer.Argument(help="Only these checks.")] = None,
     config: ConfigOption = DEFAULT_CONFIG,
@@ -261,6 +283,22 @@ def record(
 
 
 @app.command()
+def notify(
+    receivers: Annotated[list[str] | None, typer.Argument(help="Only these receivers.")] = None,
+    *,
+    test: Annotated[
+        bool, typer.Option("--test", help="Send each a notice that is no alarm, and say who took it.")
+    ] = False,
+    config: ConfigOption = DEFAULT_CONFIG,
+    json: JsonOption = False,
+) -> None:
+    """Show who is told, what waits to be told, and what lasts; or try whether notices arrive."""
+    from restorecheck.cli import telling
+
+    telling.notify(receivers or [], config, test=test, as_json=json)
+
+
+@app.command()
 def sweep(
     config: ConfigOption = DEFAULT_CONFIG,
     dry_run: Annotated[bool, typer.Option("--dry-run/--no-dry-run", help="Only list what would be deleted.")] = True,
@@ -288,6 +326,27 @@ def doctor(config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False) -> N
     from restorecheck.cli import upkeep
 
     upkeep.doctor(config, as_json=json)
+
+
+@app.command("rules")
+def rules_of_prometheus(
+    form: Annotated[str, typer.Argument(help="`alerts`, `recording`, `prometheusrule` or `mixin`.")] = "alerts",
+    *,
+    job: Annotated[
+        list[str] | None, typer.Option("--job", help="The job that scrapes the service; may be repeated.")
+    ] = None,
+    runbooks: Annotated[
+        str | None, typer.Option("--runbooks", help="Where the runbooks are: http://restorecheck:9780/runbooks.")
+    ] = None,
+    namespace: Annotated[str, typer.Option("--namespace", help="Of the PrometheusRule.")] = "",
+    label: Annotated[
+        list[str] | None, typer.Option("--label", help="name=value, put on every alert; may be repeated.")
+    ] = None,
+) -> None:
+    """Print the rules by which a Prometheus watches the service."""
+    from restorecheck.cli import ruling
+
+    ruling.rules(form, job, runbooks, namespace, label or [])
 
 
 @demo_app.callback()

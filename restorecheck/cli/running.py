@@ -37,6 +37,10 @@ def run(names: Sequence[str], config: Path, *, everything: bool, detach: bool, a
             cancel_on_signals(runner)
             reports = runner.run(wanted)
         runner.close()
+    for name, waiting in runner.untold.items():
+        err.print(
+            f"{name} could not be told yet: {waiting} wait for it; `restorecheck notify` shows more", markup=False
+        )
     if detach:
         _print_detached([entry.run_id for entry in entries], as_json=as_json)
     else:

@@ -135,6 +135,12 @@ def supersede(connection: sa.Connection, receivers: Collection[str], now: float)
     connection.execute(sa.update(DELIVERIES).where(old).values(changes))
 
 
+def replace(connection: sa.Connection, keys: Collection[str], now: float) -> None:
+    """End what waits to be sent of some keys, unless somebody is sending it now."""
+    old = (DELIVERIES.c.state == PENDING) & DELIVERIES.c.key.in_(keys) & _unclaimed(now)
+    connection.execute(sa.update(DELIVERIES).where(old).values(state=SUPERSEDED, ended=now))
+
+
 def _unclaimed(now: float) -> sa.ColumnElement[bool]:
     """Return whether nobody is sending a row now. A claim of longer than it can be: the clock was set back."""
     until = DELIVERIES.c.claimed_until
@@ -144,6 +150,11 @@ def _unclaimed(now: float) -> sa.ColumnElement[bool]:
 def _has_come(now: float) -> sa.ColumnElement[bool]:
     """Return whether the time of a row has come. One that was made later than now: the clock was set back."""
     return (DELIVERIES.c.next_try <= now) | (DELIVERIES.c.created > now)
+
+
+def is_late(now: float) -> sa.ColumnElement[bool]:
+    """Return whether a row should have arrived and has not: its time has come, or a try has failed."""
+    return (DELIVERIES.c.state == PENDING) & (_has_come(now) | (DELIVERIES.c.attempts > 0))
 
 
 def _is_oldest() -> sa.ColumnElement[bool]:

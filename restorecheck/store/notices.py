@@ -31,9 +31,11 @@ from restorecheck.store.deliveries import (
     GivenUp,
     Pending,
     due,
+    is_late,
     is_ready,
     put,
     readable,
+    replace,
     supersede,
 )
 from restorecheck.store.instants import moment, seconds
@@ -54,6 +56,7 @@ class Routed:
     closed: tuple[str, ...] = ()  # keys of those that are over
     deliveries: tuple[Delivery, ...] = ()  # in the order in which they are to be sent
     counts: tuple[tuple[str, float, tuple[str, ...]], ...] = ()  # a counter's name, by how much, values of its labels
+    replaced: tuple[str, ...] = ()  # keys of which what waits to be sent is worth nothing beside `deliveries`
 
 
 Decide = Callable[[list[Event], dict[str, Episode], datetime], Routed]
@@ -142,13 +145,13 @@ class Notices:
     # --- what is known of it
 
     def pending(self) -> dict[str, Pending]:
-        """Return what has not arrived yet, by receiver; none of those who wait for nothing. Raises StoreError."""
-        query = (
-            sa.select(DELIVERIES.c.receiver, sa.func.count().label("n"), sa.func.min(DELIVERIES.c.created).label("at"))
-            .where(DELIVERIES.c.state == PENDING)
-            .group_by(DELIVERIES.c.receiver)
-        )
+        """Return what should have arrived and has not, by receiver; none of those who wait for nothing.
+
+        What is to be sent later is not counted before its time has come. Raises StoreError.
+        """
+        columns = DELIVERIES.c.receiver, sa.func.count().label("n"), sa.func.min(DELIVERIES.c.created).label("at")
         with self._database.read() as connection:
+            query = sa.select(*columns).where(is_late(self._database.now(connection))).group_by(DELIVERIES.c.receiver)
             return {r.receiver: Pending(r.n, moment(r.at)) for r in connection.execute(query)}
 
     def proven(self) -> dict[str, datetime]:
@@ -226,6 +229,7 @@ class Notices:
             insert = self._database.insert(EPISODES).values(key=episode.key, **row)
             connection.execute(insert.on_conflict_do_update(index_elements=["key"], set_=row))
         connection.execute(sa.delete(EPISODES).where(EPISODES.c.key.in_(routed.closed)))
+        replace(connection, routed.replaced, now)
         receivers = put(self._database, connection, routed.deliveries, now)
         supersede(connection, receivers, now)
         told(connection, routed.handled, now)
@@ -262,4 +266,4 @@ def _episodes(connection: sa.Connection) -> dict[str, Episode]:
 def _is_idle(routed: Routed, episodes: dict[str, Episode]) -> bool:
     """Tell whether nothing is to be written."""
     changed = any(episodes.get(episode.key) != episode for episode in routed.episodes)
-    return not (routed.handled or routed.closed or routed.deliveries or routed.counts or changed)
+    return not (routed.handled or routed.closed or routed.deliveries or routed.counts or routed.replaced or changed)
