@@ -10,6 +10,7 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
+from restorecheck.assertions.words import count
 from restorecheck.cli import exits, proofs
 from restorecheck.cli.output import emit, err, errors, out
 from restorecheck.cli.progress import Progress
@@ -37,14 +38,20 @@ def run(names: Sequence[str], config: Path, *, everything: bool, detach: bool, a
             cancel_on_signals(runner)
             reports = runner.run(wanted)
         runner.close()
-    for name, waiting in runner.untold.items():
-        err.print(
-            f"{name} could not be told yet: {waiting} wait for it; `restorecheck notify` shows more", markup=False
-        )
+    _print_untold(runner)
     if detach:
         _print_detached([entry.run_id for entry in entries], as_json=as_json)
     else:
         finish("run", reports, as_json=as_json)
+
+
+def _print_untold(runner: Runner) -> None:
+    """Say who does not know yet what came of the runs. The exit code stays that of the verdicts."""
+    if runner.mute:
+        err.print(f"nobody could be told: {runner.mute}; it is told by the next run, or by the service", markup=False)
+    for name, waiting in runner.untold.items():
+        some = f"{count(waiting, 'notice')} wait{'s' if waiting == 1 else ''}"
+        err.print(f"{name} could not be told yet: {some} for it; `restorecheck notify` shows more", markup=False)
 
 
 def _print_detached(runs: Sequence[str], *, as_json: bool) -> None:

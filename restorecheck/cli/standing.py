@@ -10,6 +10,8 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from restorecheck.alerts.episodes import is_quiet
+from restorecheck.assertions.words import count
 from restorecheck.cli import exits, human
 from restorecheck.cli.output import emit, err, out
 from restorecheck.config import Config
@@ -17,7 +19,7 @@ from restorecheck.durable import encode
 from restorecheck.model import Entry, Miss, Pause, Replica, Verdict
 from restorecheck.replica import living
 from restorecheck.state import locks
-from restorecheck.store import Store
+from restorecheck.store import Pending, Store
 from restorecheck.timetable import Upcoming, upcoming
 
 _COLOURS = {Verdict.PASSED: "green", Verdict.BROKEN: "bold red", Verdict.UNPROVEN: "yellow"}
@@ -37,6 +39,8 @@ class Standing:
     following: dict[str, Upcoming]  # by check
     missed: dict[str, Miss]  # the newest of each check
     sweep: dict[str, Any] | None
+    untold: dict[str, Pending]  # by receiver
+    troubles: int  # that last
 
 
 def look(config: Config, store: Store, now: datetime) -> Standing:
@@ -54,6 +58,8 @@ def look(config: Config, store: Store, now: datetime) -> Standing:
         following=following,
         missed={miss.check: miss for miss in sorted(store.ledger.missed(), key=lambda m: m.scheduled_for)},
         sweep=store.notes.get("sweep"),
+        untold=store.notices.pending(),
+        troubles=sum(not is_quiet(episode) for episode in store.notices.episodes()),
     )
 
 
@@ -66,6 +72,7 @@ def render(seen: Standing, now: datetime, *, as_json: bool) -> None:
     out.print(_table(seen, now))
     if seen.sweep:
         out.print(f"last sweep {seen.sweep['at'][:16].replace('T', ' ')} UTC: {seen.sweep['summary']}", markup=False)
+    _print_notices(seen, now)
 
 
 def _print_processes(seen: Standing) -> None:
@@ -75,6 +82,16 @@ def _print_processes(seen: Standing) -> None:
         out.print(f"{replica.host} process {replica.pid} {does}, {held} under way", markup=False)
     if not any(replica.role == "serve" for replica in seen.replicas):
         err.print("nobody serves: nothing runs on schedule until `restorecheck serve` is started", style="bold red")
+
+
+def _print_notices(seen: Standing, now: datetime) -> None:
+    for name, waiting in seen.untold.items():
+        some = f"{count(waiting.count, 'notice')} wait{'s' if waiting.count == 1 else ''} for {name}"
+        age = human.duration(max((now - waiting.oldest).total_seconds(), 0.0))
+        out.print(f"{some}, the oldest for {age}: `restorecheck notify` shows more", markup=False, style="red")
+    if seen.troubles:
+        lasts = "1 trouble lasts" if seen.troubles == 1 else f"{count(seen.troubles, 'trouble')} last"
+        out.print(f"{lasts}: `restorecheck notify` shows since when, and who was told", markup=False)
 
 
 def _table(seen: Standing, now: datetime) -> Table:
@@ -145,4 +162,9 @@ def _plain(seen: Standing) -> dict[str, Any]:
             for check in seen.checks
         ],
         "sweep": seen.sweep,
+        "untold": [
+            {"receiver": name, "waiting": waiting.count, "oldest": waiting.oldest.isoformat()}
+            for name, waiting in seen.untold.items()
+        ],
+        "troubles": seen.troubles,
     }

@@ -1,19 +1,21 @@
 """`restorecheck notify`: who is told, what waits to be told, what lasts; and with `--test`, whether notices arrive.
 
 A trial goes the way that every notice goes, through the store, so it proves that way. Heartbeats are not tried: a ping
-that says "failed" would be a false alarm.
+that says "failed" would be a false alarm. What came from outside is printed as it is, and never as markup.
 """
 
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from rich import box
 from rich.table import Table
+from rich.text import Text
 
 from restorecheck.alerts.sender import Sender
 from restorecheck.alerts.telling import trials
@@ -24,30 +26,33 @@ from restorecheck.engines.clock import WallClock
 from restorecheck.errors import RestorecheckError
 from restorecheck.model import Episode, Turn
 from restorecheck.ports import fence_of
-from restorecheck.replica import new_name
-from restorecheck.state import open_store
-from restorecheck.store import Fate, Routed, Store
+from restorecheck.replica import living, new_name
+from restorecheck.state import locks, open_store
+from restorecheck.store import Fate, Pending, Routed, Store
 
 PATIENCE = 45.0
-"""Seconds that a trial waits for all receivers: each may take ten seconds, and is tried twice at least."""
+"""Seconds that a trial waits for what receivers say: each may take ten, apprise thirty."""
+
+GIVEN_UP = timedelta(days=7)
+"""How far back what was given up is shown."""
 
 
 def notify(names: Sequence[str], config: Path, *, test: bool, as_json: bool) -> None:
-    """Try receivers and exit with 0 if all took the notice, 3 if not; without `test`, show how telling stands."""
+    """Show how telling stands. With `test`, try receivers: exit with 0 if all took the notice, with 3 if not."""
     with errors("notify", as_json=as_json):
         loaded = load(config)
         _known(loaded, names)
         store = open_store(loaded.state)
         try:
-            if test:
-                fates = _tried(loaded, store, names)
-            else:
+            if not test:
                 _show(loaded, store, names, as_json=as_json)
                 return
+            served = _is_served(loaded, store)
+            fates = _tried(loaded, store, names, served=served)
         finally:
             store.close()
     code = exits.PASSED if all(fate.arrived for fate in fates) else exits.UNPROVEN
-    _told(loaded, fates, names, code, as_json=as_json)
+    _told(loaded, fates, names, code, served=served, as_json=as_json)
     raise SystemExit(code)
 
 
@@ -69,7 +74,12 @@ def _known(config: Config, names: Sequence[str]) -> None:
 # --- a trial ---------------------------------------------------------------------------------------------------------
 
 
-def _tried(config: Config, store: Store, names: Sequence[str]) -> list[Fate]:
+def _is_served(config: Config, store: Store) -> bool:
+    found = living(store.replicas.all(), locks(config.state), config.service.takeover)
+    return any(replica.role == "serve" for replica in found)
+
+
+def _tried(config: Config, store: Store, names: Sequence[str], *, served: bool) -> list[Fate]:
     clock = WallClock()
     drafts = trials(config, clock.now(), names)
     if not drafts:
@@ -78,7 +88,10 @@ def _tried(config: Config, store: Store, names: Sequence[str]) -> list[Fate]:
             "the ping of the next run proves them; name another receiver",
             kind="config",
         )
-    store.notices.route(lambda *_: Routed(deliveries=drafts))
+    if not served:  # nobody would tell the end in time: it would come at night, with what the next run tells
+        drafts = tuple(draft for draft in drafts if draft.notice.turn is Turn.FIRING)
+    keys = tuple(sorted({draft.notice.key for draft in drafts}))  # or this trial would wait for the end of the last
+    store.notices.route(lambda *_: Routed(deliveries=drafts, replaced=keys))
     ids = [draft.notice.id for draft in drafts if draft.notice.turn is Turn.FIRING]
     sender = Sender(store, clock, new_name(), _untold, lambda: fence_of(config))
     end = clock.monotonic() + PATIENCE
@@ -96,7 +109,9 @@ def _untold(event: str, **facts: object) -> None:
     del event, facts
 
 
-def _told(config: Config, fates: Sequence[Fate], names: Sequence[str], code: int, *, as_json: bool) -> None:
+def _told(
+    config: Config, fates: Sequence[Fate], names: Sequence[str], code: int, *, served: bool, as_json: bool
+) -> None:
     kinds = {receiver.name: receiver.type for receiver in config.receivers}
     if as_json:
         tried = [
@@ -114,19 +129,25 @@ def _told(config: Config, fates: Sequence[Fate], names: Sequence[str], code: int
         return
     table = Table("receiver", "type", "arrived", "what it said", box=box.SIMPLE_HEAD, show_edge=False)
     for fate in fates:
-        arrived = "[green]yes[/]" if fate.arrived else "[bold red]no[/]"
-        table.add_row(fate.receiver, kinds[fate.receiver], arrived, _said(fate))
+        arrived = Text("yes", "green") if fate.arrived else Text("no", "bold red")
+        table.add_row(fate.receiver, kinds[fate.receiver], arrived, Text(_said(fate)))
     out.print(table)
     wanted = set(names) or set(kinds)
     for name in sorted(wanted - {fate.receiver for fate in fates}):
         err.print(f"{name} is a heartbeat: the ping of the next run proves it", markup=False)
-    err.print("that the trial is over is told in 5 minutes, by whoever serves; what did not arrive is tried again")
+    err.print(
+        "in 5 minutes the service tells that the trial is over" if served else "nobody serves, so its end is not told"
+    )
+    if code != exits.PASSED:
+        err.print("what did not arrive is tried again, by the service or by the next run; a new trial replaces it")
 
 
 def _said(fate: Fate) -> str:
     if fate.arrived:
         return "acknowledged" if fate.acknowledged else "took it; it shows nothing of its own"
-    return f"{fate.reason}: {fate.why}" if fate.reason else "no answer yet"
+    if fate.reason:
+        return f"{fate.reason}: {fate.why}"
+    return "another trial took its place" if fate.ended else "no answer yet"
 
 
 # --- how telling stands ----------------------------------------------------------------------------------------------
@@ -134,39 +155,54 @@ def _said(fate: Fate) -> str:
 
 def _show(config: Config, store: Store, names: Sequence[str], *, as_json: bool) -> None:
     now = WallClock().now()
-    pending, proven, episodes = store.notices.pending(), store.notices.proven(), store.notices.episodes()
-    rows: list[dict[str, Any]] = []
-    for receiver in config.receivers:
-        if names and receiver.name not in names:
-            continue
-        waiting = pending.get(receiver.name)
-        rows.append(
-            {
-                "receiver": receiver.name,
-                "type": receiver.type,
-                "waiting": waiting.count if waiting else 0,
-                "oldest": waiting.oldest if waiting else None,
-                "proven": proven.get(receiver.name),
-            }
-        )
+    rows, episodes = _rows(config, store, names, now), store.notices.episodes()
     if as_json:
         plain = [{k: v.isoformat() if isinstance(v, datetime) else v for k, v in row.items()} for row in rows]
         emit("notify", exits.PASSED, receivers=plain, troubles=[_object(one) for one in episodes])
         return
-    table = Table("receiver", "type", "waits", "last acknowledged", box=box.SIMPLE_HEAD, show_edge=False)
+    columns = ("receiver", "type", "waits", "given up", "last took one", "last acknowledged")
+    table = Table(*columns, box=box.SIMPLE_HEAD, show_edge=False)
     for row in rows:
-        waits = "nothing"
+        waits, given_up = Text("nothing"), Text("nothing")
         if row["waiting"]:
-            waits = f"[red]{row['waiting']}, for {human.duration((now - row['oldest']).total_seconds())}[/]"
-        proof = f"{human.duration((now - row['proven']).total_seconds())} ago" if row["proven"] else "never"
-        table.add_row(row["receiver"], row["type"], waits, proof)
+            waits = Text(f"{row['waiting']}, for {_age(row['oldest'], now)}", "red")
+        if row["given_up"]:
+            given_up = Text(f"{row['given_up']} in 7 days", "red")
+        ages = [f"{_age(row[key], now)} ago" if row[key] else "never" for key in ("arrived", "proven")]
+        table.add_row(Text(row["receiver"]), row["type"] or "not configured", waits, given_up, *ages)
     out.print(table)
     out.print()
     for one in episodes:
-        age = human.duration((now - one.since).total_seconds())
-        out.print(f"since {age}: {one.notice.title} (told: {', '.join(one.receivers) or 'nobody'})", markup=False)
+        told = ", ".join(one.receivers) or "nobody yet"
+        out.print(f"since {_age(one.since, now)}: {one.notice.title} (told: {told})", markup=False)
     if not episodes:
         out.print("no trouble lasts", markup=False)
+
+
+def _rows(config: Config, store: Store, names: Sequence[str], now: datetime) -> list[dict[str, Any]]:
+    """Return how each receiver stands, and each that left the configuration while something waits for it."""
+    pending, arrived, proven = store.notices.pending(), store.notices.arrived(), store.notices.proven()
+    given_up = Counter(one.receiver for one in store.notices.dead(now - GIVEN_UP))
+    types: dict[str, str | None] = {receiver.name: receiver.type for receiver in config.receivers}
+    types |= dict.fromkeys(sorted(pending.keys() - types.keys()))
+    nothing = Pending(0, now)
+    return [
+        {
+            "receiver": name,
+            "type": type_,
+            "waiting": pending.get(name, nothing).count,
+            "oldest": pending[name].oldest if name in pending else None,
+            "given_up": given_up[name],
+            "arrived": arrived.get(name),
+            "proven": proven.get(name),
+        }
+        for name, type_ in types.items()
+        if not names or name in names
+    ]
+
+
+def _age(since: datetime, now: datetime) -> str:
+    return human.duration(max((now - since).total_seconds(), 0.0))
 
 
 def _object(one: Episode) -> dict[str, Any]:
