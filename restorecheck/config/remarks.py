@@ -12,7 +12,7 @@ from decimal import Decimal
 from restorecheck.config.resolved import Config
 from restorecheck.config.table import Path
 from restorecheck.config.values import spoken
-from restorecheck.model import Assertion, Check, Probe, S3DumpSource, S3ObjectsSource, takes_newest
+from restorecheck.model import Assertion, Check, Probe, S3DumpSource, S3ObjectsSource
 from restorecheck.model.probes import PROBES
 
 _DRIFTING = ("previous", "median")
@@ -41,11 +41,6 @@ def of(check: Check, keep: timedelta, receivers: bool) -> Iterator[tuple[Path, s
             )
     if databases := _unread(check):
         yield ("assert",), f'no assertion reads every row of {databases}; add one with probe = "readable", {_ELSE}'
-    if check.retention is not None and not takes_newest(check.source):
-        yield (
-            ("check", "retention"),
-            "nothing watches it: this check takes an old recovery point on purpose, so what it proves is always old",
-        )
     yield from _unused(check)
 
 

@@ -48,6 +48,7 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
+@pytest.mark.long
 def test_a_run_is_left_to_the_service_seen_and_cancelled_and_one_that_waits_for_it_too(ready: Product):
     ready.limits |= {"instances": 1, "restore": "1h"}  # type: ignore[dict-item]
     ready.configure()

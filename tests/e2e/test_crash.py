@@ -229,6 +229,7 @@ def test_killed_from_outside_again_and_again(product: Product):
     assert len({c["parameters"]["DBInstanceIdentifier"] for c in restores}) == len(history)
 
 
+@pytest.mark.long
 def test_a_run_that_goes_on_is_not_begun_twice(product: Product):
     product.world.aws.timings(create=30)
     product.world.snapshot("shop", "weekly")
@@ -247,6 +248,7 @@ def test_a_run_that_goes_on_is_not_begun_twice(product: Product):
     assert product.estate()["ours"] == {}
 
 
+@pytest.mark.long
 def test_a_second_interrupt_stops_at_once_and_the_next_run_cleans_up(product: Product):
     product.world.aws.timings(create=30, delete=5)
     product.world.snapshot("shop", "weekly")

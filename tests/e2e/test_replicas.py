@@ -263,6 +263,7 @@ def test_records_that_cannot_be_reached_are_a_matter_of_waiting_and_show_no_pass
 # --- keys and passwords -----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 def test_another_service_key_and_a_missing_one_are_refused_by_name(product: Replicated):
     with product.store() as store:
         same_key(store, load(product.home / "config.toml").state)

@@ -261,16 +261,6 @@ def test_a_critical_check_is_not_judged_by_receivers_that_are_wrong(base):
 # --- what is remarked on ----------------------------------------------------------------------------------------
 
 
-def test_a_retention_of_a_check_that_takes_old_points_is_remarked_on(base):
-    head = 'retention = "35d"\n'
-    assert remarks(base, head=head) == []
-    file = base / "checks" / "orders-db.toml"
-    file.write_text(file.read_text().replace('database = "orders"', 'database = "orders"\npick = "oldest"'))
-    _, found = config.review(Path("config.toml"))
-    (said,) = [f"{one.key}: {one.message}" for one in found if one.key != "assert"]
-    assert said.startswith("check.retention: nothing watches it")
-
-
 def test_a_check_of_which_nobody_is_told_is_remarked_on(base):
     schedule = 'schedule = "0 3 * * *"\n'
     assert remarks(base) == []  # by hand: somebody looks at it
