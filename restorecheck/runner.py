@@ -15,7 +15,7 @@ from restorecheck.alerts.sender import Sender
 from restorecheck.alerts.telling import Telling
 from restorecheck.config import Config
 from restorecheck.dispatch import Dispatcher, membership_of, places
-from restorecheck.durable import Durable, Listener
+from restorecheck.durable import Durable, Listener, bug
 from restorecheck.engines.clock import WallClock
 from restorecheck.engines.dbos import DbosEngine
 from restorecheck.errors import RestorecheckError, StoreError
@@ -49,6 +49,7 @@ class Runner:
         same_key(self.store, config.state)
         self._cancelled, self._pause = threading.Event(), threading.Event()
         self.untold: dict[str, int] = {}  # how many notices still wait, by receiver
+        self.mute = ""  # why nothing could be told at all
 
     def run(self, names: Sequence[str]) -> list[Report]:
         """Run these checks and return their proofs, in the order in which they end.
@@ -161,14 +162,25 @@ class Runner:
             self._pause.wait(TICK / 10)
 
     def _tell(self, me: str) -> None:
-        """Tell what came of the runs, for as long as that may take; what is left is told by who comes next."""
-        if not self.config.receivers:
-            return
+        """Tell what came of the runs, for as long as that may take; what is left is told by who comes next.
+
+        Also if there is nobody to tell: else all that ever went wrong would be news to the first receiver.
+        """
         telling = Telling(self.store, self.clock, _untold, me, serves=False)
         sender = Sender(self.store, self.clock, me, _untold, lambda: fence_of(self.config))
-        with suppress(StoreError):  # the event is where the proof is
+        try:
+            end = self.clock.monotonic() + TELLING
             telling.round(self.config)
-            self.untold = sender.drain(self.config, TELLING)
+            while self.store.outbox.pending(1) and self.clock.monotonic() < end:
+                telling.round(self.config)
+            if not self.config.receivers:
+                return
+            self.untold = sender.drain(self.config, max(0.0, end - self.clock.monotonic()))
+            sender.settle(max(0.0, end - self.clock.monotonic()))  # who is told again what stands, is told whole
+        except StoreError as e:  # what happened is kept where the proof is
+            self.mute = e.message
+        except Exception as e:  # noqa: BLE001 - what was proved must be shown, whatever becomes of telling it
+            self.mute = bug(e)
 
     # --- parts -------------------------------------------------------------------------------------------------------
 

@@ -89,7 +89,7 @@ def of_run(matter: Matter, report: Report, last_pass: datetime | None = None) ->
     theirs = next((f.runbook for f in wrong if f.runbook), check.runbook if check else "")
     key = matter.key(About.RUN)
     return Notice(
-        id=f"{key}@{report.run_id}",
+        id=f"{key}@{report.run_id}:{report.verdict}",
         key=key,
         about=About.RUN,
         turn=Turn.FIRING,
@@ -157,7 +157,7 @@ def of_miss(matter: Matter, miss: Miss, at: datetime, last_pass: datetime | None
 def of_lost_time(matter: Matter, episode: Episode, now: datetime) -> Notice:
     """Return what is said when the run that was to make up for a missed time has not ended."""
     run = episode.notice.run_id
-    title = f"{run} was to make up for a missed time, and has not ended {span(now - episode.since)} later"
+    title = f"{run} was to make up for a missed time, and has not ended {span(now - episode.told)} later"
     miss = Miss(matter.name, now, "down", run)
     return _missed(matter, title, miss, now, episode.notice.last_pass)
 
@@ -169,6 +169,7 @@ def _missed(matter: Matter, title: str, miss: Miss, at: datetime, last_pass: dat
         f"{matter.name}: {title}",
         occasion=f"{miss.scheduled_for:%Y%m%dt%H%M%Sz}",
         at=at,
+        since=min(miss.scheduled_for, at),
         turn=Turn.FIRING,
         hint="see `restorecheck status` and the log of that time; a run by hand makes up for it",
         run_id=miss.caught_up_by or "",
@@ -218,6 +219,7 @@ def _plain(matter: Matter, about: About, title: str, *, occasion: str, at: datet
         "severity": matter.severity(),
         "again": f"restorecheck run {matter.name}" if about is not About.REMOVED else "",
         "owner": matter.owner,
+        "since": at,
     }
     return Notice(
         id=f"{key}@{occasion}",
@@ -225,7 +227,6 @@ def _plain(matter: Matter, about: About, title: str, *, occasion: str, at: datet
         about=about,
         title=cut(title, TITLE),
         at=at,
-        since=at,
         check=matter.name,
         runbook=runbook(matter.notify, about),
         link=link(matter.notify),

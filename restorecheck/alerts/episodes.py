@@ -46,8 +46,8 @@ class Change:
 def failed(episode: Episode | None, found: Notice, policy: Policy, now: datetime) -> Change:
     """Return what follows from a failure. `found` says what failed; its id names the occasion, and no two share one."""
     if episode is None:
-        fresh = replace(found, since=found.at, count=1)
-        episode = Episode(found.key, found.about, found.check, found.at, 1, now, (), fresh)
+        fresh = replace(found, since=min(found.since, found.at), count=1)
+        episode = Episode(found.key, found.about, found.check, fresh.since, 1, now, (), fresh)
         return _told(episode, fresh, policy, now, everybody=True)
     notice = _of(episode, found, episode.count + 1)
     changed = is_quiet(episode) or found.verdict is not episode.notice.verdict
@@ -63,10 +63,12 @@ def noted(episode: Episode | None, found: Notice, now: datetime) -> Change:
     An episode of which people were told stays as it is, but for its count.
     """
     if episode is None:
-        quiet = replace(found, turn=Turn.TOLD, since=found.at, count=1)
-        return Change(Episode(found.key, found.about, found.check, found.at, 1, now, (), quiet))
-    quiet = _of(episode, found, episode.count + 1) if is_quiet(episode) else episode.notice
-    return Change(replace(episode, count=episode.count + 1, notice=quiet))
+        quiet = replace(found, turn=Turn.TOLD, since=min(found.since, found.at), count=1)
+        return Change(Episode(found.key, found.about, found.check, quiet.since, 1, now, (), quiet))
+    if not is_quiet(episode):
+        return Change(replace(episode, count=episode.count + 1))
+    quiet = replace(_of(episode, found, episode.count + 1), turn=Turn.TOLD)
+    return Change(replace(episode, count=quiet.count, notice=quiet))
 
 
 def spoken(episode: Episode, found: Notice, policy: Policy, now: datetime) -> Change:
@@ -95,16 +97,20 @@ def elapsed(episode: Episode, policy: Policy, now: datetime, *, paused: bool = F
     told of the pause. The episode lasts, and is repeated as soon as the pause is over.
     """
     if episode.removed:
-        return Change(None if now - episode.told >= KEPT_REMOVED else episode)
-    if paused or is_quiet(episode) or not _is_due(episode, policy, now):
+        return Change(None if now - (episode.removed_at or episode.told) >= KEPT_REMOVED else episode)
+    unheard = not episode.receivers and bool(audience(episode, policy))  # there was nobody to tell, and now there is
+    if paused or is_quiet(episode) or not (unheard or _is_due(episode, policy, now)):
         return Change(episode)
     notice = replace(episode.notice, id=f"{episode.key}@{now.isoformat()}", at=now)
     return _told(episode, notice, policy, now, everybody=False)
 
 
 def removed(episode: Episode, now: datetime) -> Episode:
-    """Return the episode of a check that left the configuration: not resolved, and not repeated any more."""
-    return replace(episode, removed=True, told=now)
+    """Return the episode of a check that left the configuration: not resolved, and not repeated any more.
+
+    When it was last told stays: should the check come back, it is repeated when it would have been.
+    """
+    return replace(episode, removed=True, removed_at=now)
 
 
 def is_quiet(episode: Episode) -> bool:

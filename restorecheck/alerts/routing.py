@@ -23,6 +23,9 @@ from restorecheck.store import Delivery, Event, Pending, Routed
 LATE = timedelta(minutes=15)
 """What waits longer for a receiver is a trouble of its own: the time that RestoreCheckNotificationsFailing allows."""
 
+OLD = timedelta(days=1)
+"""After this an event that nobody was there to tell is history, if what it tells of is over."""
+
 TOPICS = frozenset(
     {
         "run-began",
@@ -73,16 +76,17 @@ class Router:
         """Return what is to be kept. See store.notices.route."""
         desk = Desk(dict(open_episodes), now)
         self.handled, self.wanted = [], None
+        over = _over(events, now)
         for event in events:
             run = _said(event, "run") if event.topic == "run-ended" else None
             if run is not None and run not in self._standing.proofs:
                 self.wanted = run
                 break  # what came after it waits: of one check all is told in its order
-            self._heard(desk, event)
+            if event.id not in over:
+                self._heard(desk, event)
             self.handled.append(event)
-        self._left(desk)
-        self._waited(desk)
-        self._reached(desk)
+        for look in (self._left, self._waited, self._reached):
+            self._looked(desk, look)
         return Routed(
             handled=tuple(event.id for event in self.handled),
             episodes=tuple(e for key, e in desk.open.items() if open_episodes.get(key) != e),
@@ -124,7 +128,7 @@ class Router:
 
     def _began(self, desk: Desk, event: Event) -> None:
         check, run = self._declared.get(event.payload["check"]), event.payload["run"]
-        if check is None:
+        if check is None or _is_old(event, desk.now):
             return
         matter = self._matter(check.name)
         notice = checks.of_begin(matter, run, event.created)
@@ -140,12 +144,13 @@ class Router:
         if check is not None:
             well = report.verdict is Verdict.PASSED and not report.leaked
             turn = Turn.PASSED if well else Turn.FIRING
-            desk.beat(replace(found, id=f"{found.id}:beat", turn=turn), check.receivers)
+            if not _is_old(event, desk.now):
+                desk.beat(replace(found, id=f"{found.id}:beat", turn=turn), check.receivers)
             self._count(desk, report, check)
         missed = desk.open.get(matter.key(About.MISSED))
         if report.verdict is Verdict.PASSED:
             for about in (About.RUN, About.MISSED):
-                if episode := desk.open.get(matter.key(about)):
+                if (episode := desk.open.get(matter.key(about))) and _ends(report, episode):
                     desk.keep(episode.key, episodes.passed(episode, checks.of_pass(matter, report, episode)))
             return
         if missed and episodes.is_quiet(missed) and missed.notice.run_id == run:
@@ -202,6 +207,21 @@ class Router:
 
     # --- what nobody tells but time
 
+    def _looked(self, desk: Desk, look: Callable[[Desk], None]) -> None:
+        """Do what time asks for. A bug of ours there must not keep from being told what happens; it is told every day.
+
+        What it would have said is not said until somebody mends it.
+        """
+        trial = desk.copy()
+        try:
+            look(trial)
+        except Exception as e:  # noqa: BLE001 - see above
+            notify = self._config.notify
+            untold = service.of_untold("what lasts", desk.now.toordinal(), type(e).__name__, desk.now, notify)
+            desk.said.append(Addressed(named(untold), notify.service or tuple(sorted(self._people))))
+        else:
+            desk.take(trial)
+
     def _left(self, desk: Desk) -> None:
         """Look at checks that left the configuration while they were in trouble, and at those that came back."""
         for name in sorted({episode.check for episode in desk.open.values() if episode.check}):
@@ -223,7 +243,7 @@ class Router:
             matter = self._matter(episode.check) if episode.check else None
             policy = self._policy(matter.check) if matter else self._of_service()
             check = matter.check if matter else None
-            if matter and check and episodes.is_quiet(episode) and desk.now - episode.since >= _patience(check):
+            if matter and check and episodes.is_quiet(episode) and desk.now - episode.told >= _patience(check):
                 found = checks.of_lost_time(matter, episode, desk.now)
                 desk.keep(episode.key, episodes.spoken(episode, found, policy, desk.now))
                 continue
@@ -239,6 +259,8 @@ class Router:
         notify, standing = self._config.notify, self._standing
         for name in sorted(self._people | self._beats):
             key, waits = service.receiver_key(name), standing.pending.get(name)
+            if (back := desk.open.get(key)) and back.removed:
+                desk.put([replace(back, removed=False)])
             episode, policy = desk.open.get(key), self._others(name)
             late = waits is not None and desk.now - waits.oldest >= LATE
             if episode is None and waits is not None and late:
@@ -251,9 +273,14 @@ class Router:
                 desk.keep(key, episodes.elapsed(episode, policy, desk.now))
         known = {service.receiver_key(name) for name in self._people | self._beats}
         for episode in [e for e in desk.open.values() if e.about is About.RECEIVER and e.key not in known]:
+            if episode.removed:
+                desk.keep(episode.key, episodes.elapsed(episode, self._of_service(), desk.now))
+                continue
+            # Not resolved: nobody can tell it any more. Not forgotten at once, as with checks: another replica may
+            # have another configuration, and the two would tell it anew against each other, round by round.
             name = episode.key.removeprefix(service.receiver_key(""))
-            desk.say(service.of_receiver_gone(name, desk.now, notify), episode.receivers)
-            del desk.open[episode.key]  # not resolved: nobody can tell it any more
+            desk.say(service.of_receiver_gone(name, episode.since, desk.now, notify), episode.receivers)
+            desk.put([episodes.removed(episode, desk.now)])
 
     # --- who is told
 
@@ -295,6 +322,33 @@ def _said(event: Event, name: str) -> str | None:
     """Return one word of an event, whatever that looks like."""
     value = event.payload.get(name) if isinstance(event.payload, dict) else None
     return value if isinstance(value, str) else None
+
+
+def _is_old(event: Event, now: datetime) -> bool:
+    """Say whether something happened so long ago that a ping of it now would say something wrong of now."""
+    return now - event.created > OLD
+
+
+def _over(events: Sequence[Event], now: datetime) -> set[int]:
+    """Return the events that tell of troubles of long ago, of which it is known that they are over.
+
+    Where nobody served for long, all that ever went wrong would else be said at once, and that it is over.
+    """
+    passed, over = set[str](), set[int]()
+    for event in reversed(events):
+        check = _said(event, "check")
+        if check is None or event.topic not in {"run-ended", "run-missed"}:
+            continue
+        if event.topic == "run-ended" and _said(event, "verdict") == Verdict.PASSED:
+            passed.add(check)
+        elif check in passed and _is_old(event, now):
+            over.add(event.id)
+    return over
+
+
+def _ends(report: Report, episode: Episode) -> bool:
+    """Say whether a run that passed ends a trouble. One that began before a time that was missed does not prove it."""
+    return episode.about is not About.MISSED or episode.notice.run_id == report.run_id or report.started > episode.since
 
 
 def _patience(check: Check) -> timedelta:

@@ -6,6 +6,7 @@ Decides nothing about what is told. Nothing that it logs or keeps holds an addre
 
 from __future__ import annotations
 
+import hashlib
 import random
 import threading
 import time
@@ -29,6 +30,9 @@ LEASE = 60.0
 RESEND = 60.0
 """Seconds between two times that an Alertmanager is told what stands; one replica of ours does it."""
 
+LONGEST_TIMER = 64
+"""Characters of the name of a timer that every store takes."""
+
 LOOK = 20.0
 """Seconds between two looks at whether it is time for that."""
 
@@ -36,8 +40,8 @@ LINGER = timedelta(minutes=15)
 """How long a resolve is said again: as long as Prometheus does it."""
 
 GRACE = timedelta(minutes=10)
-"""How long a delivery waits for a receiver that this process does not know. Another replica may have read a newer
-configuration, and nobody is told yet that a receiver fails."""
+"""How long a delivery waits for a receiver that this process does not know, if nobody else serves: somebody may be
+writing the configuration, and nobody is told yet that a receiver fails."""
 
 Tell = Callable[..., Any]
 
@@ -155,13 +159,19 @@ class Sender:
     def _give_up_unknown(self, name: str) -> None:
         """Give up what waits for a receiver that is not configured any more."""
         pending = self._store.notices.pending().get(name)
-        if pending is None or self._clock.now() - pending.oldest < GRACE:
+        grace = self._grace()
+        if pending is None or self._clock.now() - pending.oldest < grace:
             return
         for due in self._store.notices.claim(name, self._me, LEASE, limit=100):
-            if self._clock.now() - due.created >= GRACE:
+            if self._clock.now() - due.created >= grace:
                 why = {"reason": "configuration", "why": "the receiver is not configured any more"}
                 self._store.notices.give_up(due.id, self._me, **why)
                 self._tell("notice.dead", **_named(due), **why)
+
+    def _grace(self) -> timedelta:
+        """Return how long to wait before it: who else serves may know the receiver, and be unable to reach it."""
+        others = any(one.role == "serve" and one.id != self._me for one in self._store.replicas.all())
+        return timedelta(seconds=backoff.GIVEN_UP) if others else GRACE
 
     # --- what stands -----------------------------------------------------------------------------------------------
 
@@ -177,7 +187,7 @@ class Sender:
         if not self._should_look(declared) or not isinstance(receiver, Standing):
             return
         self._looked[name] = self._clock.monotonic()
-        if not self._store.timers.claim(f"resend:{name}", RESEND, self._me):
+        if not self._store.timers.claim(timer_of(name), RESEND, self._me):
             return
         standing = self._store.notices.standing(name, LINGER)
         if not standing:
@@ -189,6 +199,12 @@ class Sender:
             return
         if sent.said:
             self._tell("notices.not-resent", receiver=name, why=sent.said)
+
+
+def timer_of(receiver: str) -> str:
+    """Return the timer by which one replica tells a receiver what stands; a timer's name has 64 characters at most."""
+    name = f"resend:{receiver}"
+    return name if len(name) <= LONGEST_TIMER else f"resend:{hashlib.sha256(receiver.encode()).hexdigest()[:48]}"
 
 
 def _named(due: Due) -> dict[str, str]:

@@ -81,10 +81,10 @@ def of_receiver_reached(name: str, now: datetime, notify: Notify) -> Notice:
     return _of_receiver(name, f"the receiver {name} is reached again", now, notify, turn=Turn.RESOLVED)
 
 
-def of_receiver_gone(name: str, now: datetime, notify: Notify) -> Notice:
-    """Return what is said when a receiver leaves the configuration that could not be reached."""
+def of_receiver_gone(name: str, since: datetime, now: datetime, notify: Notify) -> Notice:
+    """Return what is said, once, when a receiver leaves the configuration that could not be reached since a time."""
     title = f"the receiver {name} left the configuration before what waits for it was told"
-    return _of_receiver(name, title, now, notify, turn=Turn.TOLD)
+    return _of_receiver(name, title, now, notify, turn=Turn.TOLD, occasion=f"{since.isoformat()}:gone")
 
 
 def of_untold(topic: str, event: int, why: str, now: datetime, notify: Notify) -> Notice:

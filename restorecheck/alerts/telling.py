@@ -16,7 +16,7 @@ from restorecheck.alerts.episodes import named
 from restorecheck.alerts.routing import TOPICS, Ended, Router, Standing
 from restorecheck.config import Config
 from restorecheck.durable import Clock
-from restorecheck.errors import RestorecheckError, StoreError
+from restorecheck.errors import StoreError
 from restorecheck.model import Verdict
 from restorecheck.store import Delivery, Event, Pending, Store
 
@@ -28,6 +28,9 @@ BATCH = 100
 
 BATCHES = 20
 """Transactions of one round: whatever is left waits for the next."""
+
+LONGEST = 5.0
+"""Seconds after which a round begins no other transaction: the rest of the service waits for it."""
 
 SETTLED = 360.0
 """Seconds that a process gives its senders before it calls a receiver failing: after hours in which nobody served
@@ -86,6 +89,7 @@ class Telling:
         pending = self._store.notices.pending()
         standing, extra = self._standing(pending), self._extra(config, pending)
         wanted, proofs = _ended(events), dict[str, Ended]()
+        end = self._clock.monotonic() + LONGEST
         for _ in range(BATCHES):
             proofs |= {run: self._proof(run) for run in wanted if run not in proofs}
             router = Router(config, replace(standing, proofs=proofs), extra)
@@ -94,7 +98,7 @@ class Telling:
             extra = ()
             for event in router.handled:
                 self._log(event)
-            if router.wanted is None and len(routed.handled) < BATCH:
+            if (router.wanted is None and len(routed.handled) < BATCH) or self._clock.monotonic() >= end:
                 return
             wanted = [*_ended(self._store.outbox.pending(BATCH)), *([router.wanted] if router.wanted else [])]
 
@@ -119,7 +123,7 @@ class Telling:
             report = self._store.proofs.run(run)
         except StoreError:
             raise
-        except (RestorecheckError, ValueError):  # the second is what pydantic raises
+        except Exception:  # noqa: BLE001 - whatever is wrong with one proof, it must not keep all else from being told
             return Ended(None)
         if report.verdict is Verdict.PASSED:
             return Ended(report, report.ended)

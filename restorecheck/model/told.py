@@ -97,4 +97,5 @@ class Episode:
     receivers: tuple[str, ...]  # everybody who was told, and so must be told when it is over
     notice: Notice  # the newest
     escalated: bool = False
-    removed: bool = False  # its check left the configuration; it is not repeated any more
+    removed: bool = False  # its check (or receiver) left the configuration; it is not repeated any more
+    removed_at: datetime | None = None  # when it last did

@@ -24,6 +24,9 @@ PENDING, DELIVERED, DEAD, SUPERSEDED = "pending", "delivered", "dead", "supersed
 LONGEST_LEASE = 600.0
 """Seconds that a delivery may be claimed for."""
 
+_AT_ONCE = 10
+"""Rows that are read at a time to find what is due."""
+
 TROUBLE = (Turn.FIRING.value, Turn.REPEATED.value, Turn.RESOLVED.value)
 """Turns that say how a trouble stands; the newest of a key holds."""
 
@@ -170,8 +173,15 @@ def is_ready(now: float) -> sa.ColumnElement[bool]:
 
 
 def due(connection: sa.Connection, receiver: str, now: float) -> Iterator[Due]:
-    """Yield what can be sent to a receiver, the oldest first."""
-    query = sa.select(DELIVERIES).where(DELIVERIES.c.receiver == receiver, is_ready(now)).order_by(DELIVERIES.c.id)
-    for r in connection.execute(query).all():
-        if notice := readable(r.notice, Notice):
-            yield Due(r.id, notice, r.receiver, r.attempts, moment(r.created), moment(r.next_try))
+    """Yield what can be sent to a receiver, the oldest first. Reads a few at a time: there may be thousands."""
+    ready = sa.select(DELIVERIES).where(DELIVERIES.c.receiver == receiver, is_ready(now)).order_by(DELIVERIES.c.id)
+    last: int | None = None
+    while True:
+        query = ready if last is None else ready.where(DELIVERIES.c.id > last)
+        rows = connection.execute(query.limit(_AT_ONCE)).all()
+        for r in rows:
+            if notice := readable(r.notice, Notice):
+                yield Due(r.id, notice, r.receiver, r.attempts, moment(r.created), moment(r.next_try))
+        if len(rows) < _AT_ONCE:
+            return
+        last = rows[-1].id

@@ -244,7 +244,12 @@ class Notices:
             now = self._database.now(connection)
             row = {**changes, "why": clean(why)[:_LONGEST] if why else None, "attempts": DELIVERIES.c.attempts + 1}
             row |= {"claimed_by": None, "claimed_until": None}
-            row |= {"ended": now} if after is None else {"next_try": now + max(after, 0.0)}
+            if after is None:
+                row |= {"ended": now}
+            else:
+                row |= {"next_try": now + max(after, 0.0)}
+                # the clock was set back: else it would seem due at once, again and again, until the clock caught up
+                row |= {"created": sa.case((DELIVERIES.c.created > now, now), else_=DELIVERIES.c.created)}
             receiver = connection.execute(sa.select(DELIVERIES.c.receiver).where(mine)).scalar_one_or_none()
             if receiver is None:
                 return False

@@ -21,7 +21,7 @@ from restorecheck.store.database import Database
 from restorecheck.store.instants import moment, seconds
 from restorecheck.store.outbox import Draft, keep
 from restorecheck.store.packing import clean, packed
-from restorecheck.store.tables import FINDINGS, MEASURED, PHASES, RUNS
+from restorecheck.store.tables import FINDINGS, MEASURED, OUTBOX, PHASES, RUNS
 
 _ENDED = RUNS.c.state == RunState.ENDED.value
 
@@ -35,7 +35,8 @@ class Proofs:
     def save(self, report: Report, *, events: Sequence[Draft] = ()) -> None:
         """Keep a report, count it and tell of it, all or nothing; one with the same run id is replaced, not told again.
 
-        The run need not be in the ledger. `events` are put into the outbox beside "run-ended". Raises StoreError.
+        It is told again if people were told of another verdict. The run need not be in the ledger. `events` are put
+        into the outbox beside "run-ended". Raises StoreError.
         """
         row = {
             "run_id": report.run_id,
@@ -51,6 +52,8 @@ class Proofs:
         }
         upsert = self._database.insert(RUNS).values(row)
         with self._database.write() as connection:
+            mine = sa.select(RUNS.c.verdict).where(RUNS.c.run_id == report.run_id, _ENDED)
+            was = connection.execute(mine).scalar_one_or_none()
             connection.execute(upsert.on_conflict_do_update(index_elements=["run_id"], set_=row))
             for table, rows in (
                 (PHASES, _phases(report)),
@@ -62,7 +65,13 @@ class Proofs:
                     connection.execute(sa.insert(table), rows)
             trigger = connection.execute(sa.select(RUNS.c.trigger).where(RUNS.c.run_id == report.run_id)).scalar_one()
             # an event that nobody has seen yet must tell of the report that is kept, not of the one it replaced
-            new = keep(self._database, connection, _ended(report, trigger), renew=True)
+            draft = _ended(report, trigger)
+            new = keep(self._database, connection, draft, renew=True)
+            if not new and was not in (None, report.verdict.value) and _is_told(connection, draft.key):
+                again = replace(
+                    draft, key=f"{draft.key}:{report.verdict}"
+                )  # else people would believe the other verdict
+                keep(self._database, connection, again, renew=True)
             for event in events:
                 keep(self._database, connection, event)
             if new:
@@ -114,6 +123,12 @@ class Proofs:
         )
         with self._database.read() as connection:
             return {r.check_name: (moment(r.started), Verdict(r.verdict)) for r in connection.execute(query)}
+
+
+def _is_told(connection: sa.Connection, key: str) -> bool:
+    """Tell whether the event of this key is not pending any more."""
+    query = sa.select(OUTBOX.c.id).where(OUTBOX.c.key == key, OUTBOX.c.delivered.is_not(None))
+    return connection.execute(query).one_or_none() is not None
 
 
 def _ended(report: Report, trigger: str | None) -> Draft:

@@ -60,7 +60,7 @@ def test_what_was_told_is_not_told_again(store: Store) -> None:
     store.proofs.save(report())
     (event,) = store.outbox.pending()
     store.outbox.delivered(event.id)
-    store.proofs.save(report(verdict=Verdict.BROKEN))
+    store.proofs.save(replace(report(), ended=LATER))
     assert store.outbox.pending() == []
 
 
@@ -506,3 +506,18 @@ def test_a_cancelled_run_need_not_wait_until_its_jitter_is_over(store: Store) ->
     assert store.ledger.admit("me", every, AT) == []
     store.ledger.cancel(later.run_id)
     assert [one.run_id for one in store.ledger.admit("me", every, AT)] == [later.run_id]
+
+
+@pytest.mark.parametrize("handled", [True, False])
+def test_a_run_that_got_another_verdict_is_told_again_if_people_believe_the_first(store: Store, handled: bool) -> None:
+    first = report()
+    store.proofs.save(first)
+    if handled:
+        store.outbox.delivered(store.outbox.pending()[0].id)
+    for _ in range(2):  # the second time nothing is new
+        store.proofs.save(replace(first, verdict=Verdict.BROKEN, failure=Failure("quota", "restore", "no", "")))
+    [event] = store.outbox.pending()
+    assert (event.topic, event.payload["verdict"]) == ("run-ended", "broken")
+    store.outbox.delivered(event.id)
+    store.proofs.save(replace(first, verdict=Verdict.BROKEN, failure=Failure("quota", "restore", "no", "")))
+    assert store.outbox.pending() == []

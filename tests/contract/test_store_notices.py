@@ -381,6 +381,23 @@ def test_a_clock_that_was_set_back_holds_nothing_up(place: Place, store: Store) 
     assert [due.id for due in claimed(store, me="you")] == [one.id, one.id + 1]
 
 
+def test_a_clock_that_was_set_back_lets_nobody_be_tried_again_and_again(place: Place, store: Store) -> None:
+    send(store, notice())
+    place.later(-7200)
+    (one,) = claimed(store)
+    assert store.notices.failed(one.id, "me", reason="refused", why="no", after=300)
+    assert store.notices.receivers_with_work() == []
+    assert claimed(store) == []
+    place.later(-7200 + 301)
+    assert len(claimed(store)) == 1
+
+
+def test_what_nobody_can_read_keeps_what_comes_after_it_in_reach(place: Place, store: Store) -> None:
+    send(store, *(notice(check=f"db-{n}") for n in range(25)))
+    place.sql("""UPDATE deliveries SET notice = '{}' WHERE key <> 'restorecheck/run/db-24'""")
+    assert [due.notice.check for due in claimed(store, limit=1)] == ["db-24"]
+
+
 def test_a_lease_has_an_end(place: Place, store: Store) -> None:
     send(store, notice())
     claimed(store, me="dead", lease=1e9)
@@ -552,6 +569,33 @@ def test_a_resolve_is_not_said_again_once_it_is_wrong_again(store: Store) -> Non
     (one,) = claimed(store)
     store.notices.delivered(one.id, "me", acknowledged=True)
     assert standing() == []  # the next is under way
+
+
+def test_what_is_to_be_sent_later_waits_only_from_then_on(place: Place, store: Store) -> None:
+    later = Delivery("ops", notice(), timedelta(minutes=5))
+    store.notices.route(lambda *_: Routed(deliveries=(later,)))
+    assert (store.notices.pending(), claimed(store)) == ({}, [])
+    place.later(300)
+    assert store.notices.pending()["ops"].count == 1
+    [one] = claimed(store)
+    store.notices.failed(one.id, "me", reason="timeout", why="", after=300)
+    assert store.notices.pending()["ops"].count == 1  # it has been tried: it waits, though its next turn is to come
+
+
+def test_what_replaces_a_key_ends_what_waits_of_it_and_nothing_else(place: Place, store: Store) -> None:
+    old, sending, other = notice(), notice(Turn.RESOLVED), notice(check="users-db")
+    send(store, sending, to=("boss",))
+    [held] = claimed(store, "boss")
+    send(store, old, other, to=("ops",))
+    new = notice(n=1)
+    send(store, new, to=("ops", "boss"), replaced=(new.key,))
+    assert [due.notice for due in claimed(store)] == [other, new]
+    assert claimed(store, "boss") == []  # what is being sent comes first
+    assert store.notices.delivered(held.id, "me", acknowledged=True)
+    assert [due.notice for due in claimed(store, "boss")] == [new]
+    assert states(place)[:3] == [(sending.id, "delivered"), (old.id, "superseded"), (other.id, "pending")]
+    store.notices.route(lambda *_: Routed(replaced=(new.key,)))
+    assert states(place)[-1][1] == "pending"  # somebody is sending it
 
 
 # --- what another release wrote, and what may be forgotten ------------------------------------------------------------

@@ -201,7 +201,20 @@ def test_a_resolve_is_acknowledged_when_the_alert_is_gone(catcher: Catcher):
     assert pager(catcher.url).send(over) == Sent(acknowledged=True)
 
 
-@pytest.mark.parametrize("body", [b"", b"{}", b"[1]", b'[{"labels": 1}]', b'[{"labels": {"a": 1}}]', b"[{}]", b"\xff"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{}",
+        b"[1]",
+        b'[{"labels": 1}]',
+        b'[{"labels": {"a": 1}}]',
+        b"[{}]",
+        b"\xff",
+        pytest.param(b"[" * 50_000, id="deep"),
+        b'[{"labels": {}, "annotations": []}]',
+    ],
+)
 def test_what_cannot_be_read_shows_nothing(catcher: Catcher, body: bytes):
     catcher.behave = lambda path, sent: Reply(200, b"" if sent else body)
     assert pager(catcher.url).send(notice()) == Sent(acknowledged=False)
@@ -249,9 +262,39 @@ def test_nothing_else_is_ever_ended(stranger: dict[str, Any]):
         assert am.ended([notice(turn)], [stranger], NOW) == []
 
 
+def test_what_was_read_a_moment_ago_does_not_end_what_another_replica_told_since():
+    was, now = notice(verdict=Verdict.UNPROVEN), notice(count=2)
+    assert am.ended([was], [held(now)], NOW) == []
+    assert len(am.ended([now], [held(was)], NOW)) == 1
+    again = {**held(notice(verdict=Verdict.UNPROVEN)), "startsAt": stamp(AT + timedelta(seconds=9))}
+    assert am.ended([notice(Turn.RESOLVED)], [again], NOW) == []
+    before = {**again, "startsAt": stamp(AT - timedelta(seconds=9))}
+    assert len(am.ended([notice(Turn.RESOLVED)], [before], NOW)) == 1
+
+
 def test_what_is_told_once_ends_nothing():
     assert am.ended([notice(Turn.TOLD)], [held(notice(severity="info"))], NOW) == []
     assert len(am.ended([notice(Turn.RESOLVED)], [held(notice(severity="info"))], NOW)) == 1
+
+
+def test_very_much_that_stands_is_told_some_at_a_time_and_what_is_too_much_keeps_nothing_else_from_it(catcher: Catcher):
+    many = [notice(check=f"db-{n}", key=f"restorecheck/run/db-{n}") for n in range(am.AT_ONCE * 2 + 1)]
+    holding(catcher, *(held(one) for one in many))
+    receiver = pager(catcher.url)
+    assert isinstance(receiver, Standing)
+    assert receiver.resend(many) == Sent(acknowledged=True)
+    sizes = [len(p.json) for p in catcher.posts if p.method == "POST"]
+    assert sizes == [am.AT_ONCE, am.AT_ONCE, 1]
+    catcher.posts.clear()
+    catcher.behave = lambda path, body: Reply(413 if b"db-0" in body else 200)
+    with pytest.raises(DeliveryError):
+        receiver.resend(many)
+    assert [len(p.json) for p in catcher.posts if p.method == "POST"] == sizes
+    catcher.posts.clear()
+    catcher.behave = lambda path, body: Reply(429)
+    with pytest.raises(DeliveryError):
+        receiver.resend(many)
+    assert len(catcher.posts) == 1
 
 
 def test_all_that_stands_is_told_in_one_post(catcher: Catcher):
@@ -326,6 +369,7 @@ def test_what_is_told_once_says_when_it_is_over():
         (b'{"acknowledged": "another"}', False),
         (b'{"acknowledged": true}', False),
         (b'["acknowledged"]', False),
+        pytest.param(b"[" * 60_000, False, id="deep"),
         (b"OK", False),
         (b"", False),
     ],

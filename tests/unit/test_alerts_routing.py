@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from workflow.scripted import NOW, POINT, check
 
 from restorecheck.alerts.episodes import KEPT_REMOVED
-from restorecheck.alerts.routing import LATE, TOPICS, Ended, Router, Standing
+from restorecheck.alerts.routing import LATE, OLD, TOPICS, Ended, Router, Standing
 from restorecheck.config import Config, Prices, State
 from restorecheck.config.receivers import Heartbeat, Notify, Secret, Webhook
 from restorecheck.model import (
@@ -86,7 +86,7 @@ class World:
         return [(d.receiver, d.notice) for d in new]
 
     def ended(self, run: str, verdict: Verdict = Verdict.BROKEN, **more: Any) -> list[tuple[str, Notice]]:
-        made = report(run, verdict, **more)
+        made = replace(report(run, verdict, **more), started=self.now)
         self.proofs[run] = Ended(made, NOW - 24 * HOUR)
         return self.decide(self.event("run-ended", run=run, check=made.check, verdict=str(verdict)))
 
@@ -251,6 +251,33 @@ def test_what_is_not_known_is_not_counted(prices: Prices | None, more: dict[str,
     assert world.counts == []
 
 
+# --- what nobody was there to tell -----------------------------------------------------------------------------------
+
+
+def test_of_what_nobody_told_for_long_only_what_lasts_is_news():
+    world = World()
+    events = []
+    for n, verdict in enumerate(("broken", "passed", "unproven", "passed", "broken")):
+        world.proofs[f"r{n}"] = Ended(report(f"r{n}", Verdict(verdict)))
+        events.append(world.event("run-began", run=f"r{n}", check="orders-db", trigger="hand"))
+        events.append(world.event("run-ended", run=f"r{n}", check="orders-db", verdict=verdict))
+    world.now += OLD + MINUTE
+    told = world.decide(*events)
+    assert [(r, n.turn, n.run_id) for r, n in told] == [("pager", Turn.FIRING, "r4")]
+
+
+def test_what_nobody_told_for_an_hour_is_all_told():
+    world = World()
+    events = []
+    for n, verdict in enumerate(("broken", "passed")):
+        world.proofs[f"r{n}"] = Ended(report(f"r{n}", Verdict(verdict)))
+        events.append(world.event("run-ended", run=f"r{n}", check="orders-db", verdict=verdict))
+    world.now += HOUR
+    assert said(world.decide(*events)) == [
+        ("pager", "firing"), ("pager", "resolved"), ("deadman", "firing"), ("deadman", "passed"),
+    ]  # fmt: skip
+
+
 # --- times that were missed ------------------------------------------------------------------------------------------
 
 
@@ -273,6 +300,16 @@ def test_a_night_that_is_made_up_for_wakes_nobody():
     assert world.episodes == {}
 
 
+def test_a_weekend_that_one_run_makes_up_for_wakes_nobody_however_long_that_run_lasts():
+    world = World()
+    for _ in range(3):
+        assert world.missed("r1") == []
+    assert world.later(5 * HOUR - MINUTE) == []
+    told = world.ended("r1")
+    assert [n.about for r, n in told if r == "pager"] == [About.RUN]
+    assert set(world.episodes) == {"restorecheck/run/orders-db"}
+
+
 def test_a_night_that_was_made_up_for_by_a_run_that_failed_is_told_as_that_run():
     world = World()
     world.missed("r1")
@@ -292,6 +329,34 @@ def test_a_night_that_is_not_made_up_for_in_time_is_told():
     assert said(world.ended("r1")) == [("deadman", "firing")]  # it ends at last, and has not passed
     assert "restorecheck/missed/orders-db" in world.episodes
     assert [t for r, t in said(world.ended("r2", Verdict.PASSED)) if r == "pager"] == ["resolved", "resolved"]
+
+
+def test_a_run_that_began_before_a_missed_time_does_not_end_that_it_was_missed():
+    world = World()
+    before = replace(report("r0", Verdict.PASSED), started=NOW - 2 * HOUR)
+    world.proofs["r0"] = Ended(before)
+    passed = {"run": "r0", "check": "orders-db", "verdict": "passed"}
+    assert said(world.missed()) == [("pager", "firing")]
+    assert said(world.decide(world.event("run-ended", **passed))) == [("deadman", "passed")]
+    assert "restorecheck/missed/orders-db" in world.episodes
+    assert said(world.ended("r1", Verdict.PASSED)) == [("pager", "resolved"), ("deadman", "passed")]
+
+
+def test_a_run_that_began_before_a_missed_time_does_not_let_it_be_forgotten_that_it_is_to_be_made_up_for():
+    world = World()
+    world.proofs["r0"] = Ended(replace(report("r0", Verdict.PASSED), started=NOW - 2 * HOUR))
+    world.missed("r1")
+    world.decide(world.event("run-ended", run="r0", check="orders-db", verdict="passed"))
+    assert said(world.later(5 * HOUR)) == [("pager", "firing")]  # r1 never ended
+
+
+def test_a_time_that_is_known_late_as_missed_is_given_its_time_before_it_is_told():
+    world = World()
+    at = (NOW - 60 * HOUR).isoformat()  # a weekend in which nobody served
+    event = world.event("run-missed", check="orders-db", scheduled_for=at, reason="down", caught_up_by="r1")
+    assert world.decide(event) == []
+    assert world.later(HOUR) == []
+    assert world.episodes["restorecheck/missed/orders-db"].since == NOW - 60 * HOUR
 
 
 # --- pauses, removals ------------------------------------------------------------------------------------------------
@@ -444,7 +509,40 @@ def test_a_receiver_that_leaves_before_it_was_reached_is_told_and_not_resolved()
     told = world.decide()
     assert said(told) == [("hook", "told")]
     assert told[0][1].title == "the receiver pager left the configuration before what waits for it was told"
+    assert world.later(HOUR) == []
+    assert world.later(KEPT_REMOVED) == []
     assert world.episodes == {}
+
+
+def test_replicas_that_do_not_know_the_same_receivers_do_not_contradict_each_other_round_by_round():
+    world = World()
+    world.pending["pager"] = Pending(1, NOW - HOUR)
+    told = []
+    for n in range(60):
+        world.config = config(receivers=RECEIVERS[:2]) if n % 2 else config()
+        told += world.later(MINUTE)
+    assert said(told) == [("hook", "firing"), ("hook", "told")]
+    world.config, world.pending, world.arrived["pager"] = config(), {}, world.now
+    assert said(world.decide()) == [("hook", "resolved")]
+
+
+def test_a_replica_that_does_not_know_a_check_keeps_nobody_from_hearing_of_it_again():
+    world = World()
+    world.ended("r1")
+    told = []
+    for n in range(1, 60):
+        world.config = config(USERS) if n % 2 else config()
+        told += world.later(5 * MINUTE)
+    assert said(told) == [("pager", "told"), ("pager", "repeated")]
+
+
+def test_what_nobody_could_be_told_is_told_as_soon_as_there_is_somebody():
+    world = World(config(receivers=()))
+    assert world.ended("r1") == []
+    assert world.later(MINUTE) == []
+    world.config = config()
+    assert said(world.later(MINUTE)) == [("pager", "firing")]
+    assert world.later(MINUTE) == []
 
 
 # --- bugs ------------------------------------------------------------------------------------------------------------
@@ -470,6 +568,27 @@ def test_an_event_that_cannot_be_told_is_told_as_that_and_keeps_nothing_waiting(
     ]  # fmt: skip
     assert said(told).count(("pager", "told")) == 1
     assert set(world.episodes) == {"restorecheck/sweep"}
+
+
+def test_a_bug_in_what_time_asks_for_keeps_nothing_that_happens_from_being_told():
+    world = World()
+    world.ended("r1")
+    odd = world.episodes["restorecheck/run/orders-db"]
+    world.episodes[odd.key] = replace(odd, told=odd.told.replace(tzinfo=None))  # as nothing of ours writes it
+    told = world.decide(world.event("sweep-tripped", why="much"))
+    assert said(told) == [("pager", "firing"), ("hook", "firing"), ("pager", "told"), ("hook", "told")]
+    assert told[2][1].title.startswith("something happened that could not be told: what lasts")
+    assert world.later(HOUR) == []
+    assert said(world.later(24 * HOUR))[-2:] == [("pager", "told"), ("hook", "told")]
+
+
+def test_a_run_that_got_another_verdict_after_all_is_told_as_that():
+    world = World()
+    world.ended("r1", Verdict.UNPROVEN)
+    assert said(world.ended("r1")) == [("pager", "firing"), ("deadman", "firing")]
+    assert said(world.ended("r1", Verdict.PASSED)) == [("pager", "resolved"), ("deadman", "passed")]
+    assert said(world.ended("r2", Verdict.PASSED)) == [("deadman", "passed")]
+    assert said(world.ended("r2")) == [("pager", "firing"), ("deadman", "firing")]
 
 
 def test_what_is_to_be_sent_anyway_is_sent_first():
@@ -538,7 +657,7 @@ def test_whatever_happens_people_believe_what_is_true(acts: list[tuple[str, int]
         beats = [notice.turn.value for receiver, notice in told if receiver == "deadman"]
         assert beats == (["passed" if act == "passed" else "firing"] if there and act in RUNS else [])
         quiet = [e for e in world.episodes.values() if e.notice.turn is Turn.TOLD and not e.removed]
-        assert all(world.now - e.since < 5 * HOUR for e in quiet), "nobody is left in the dark"
+        assert all(world.now - e.told < 5 * HOUR for e in quiet), "nobody is left in the dark"
         assert act != "passed" or not world.episodes
         if not left:  # a check that left is forgotten after a day
             assert believed.get(("pager", RUN_KEY), "") == failing

@@ -17,11 +17,12 @@ from monitoring import Catcher, Reply, catching, nobody
 from restorecheck.alerts.http import Http
 from restorecheck.alerts.receivers.choosing import receiver_of
 from restorecheck.alerts.receivers.interface import DeliveryError, Sent
-from restorecheck.alerts.sender import LEASE, Sender
+from restorecheck.alerts.sender import LEASE, Sender, timer_of
 from restorecheck.config.receivers import Alertmanager, AnyReceiver, Secret, Webhook
 from restorecheck.errors import StoreError
 from restorecheck.model import Notice, Turn
 from restorecheck.store import Delivery, Routed, Store
+from restorecheck.store.tables import TIMERS
 
 BEGAN = datetime(2026, 11, 21, 3, 30, tzinfo=UTC)
 
@@ -390,6 +391,20 @@ def test_what_waits_for_a_receiver_that_is_gone_is_given_up_but_not_before_other
     assert world.left() == {}
 
 
+def test_who_does_not_know_a_receiver_gives_nothing_up_while_another_serves_who_may(world: World):
+    world.store.replicas.join("other", "serve", "host", 1, "1")
+    world.put(notice(), to=("gone",))
+    sender = world.sender()
+    for _ in range(23):
+        world.hours.turn(3600)
+        world.round(sender)
+        assert world.left() == {"gone": 1}
+        assert world.store.notices.receivers_with_work() == ["gone"]  # and it keeps the other from nothing
+    world.hours.turn(3600)
+    world.round(sender)
+    assert world.left() == {}
+
+
 def test_what_somebody_else_has_taken_meanwhile_is_no_trouble(world: World, monkeypatch: pytest.MonkeyPatch):
     world.put(notice(), to=("gone",))
     monkeypatch.setattr(world.store.notices, "pending", dict)
@@ -433,6 +448,14 @@ def test_what_stands_is_told_every_minute_by_one_replica(world: World, pager: Fa
     assert len(pager.sent) == 2
     assert 8 <= len(pager.stood) <= 11  # in ten minutes
     assert {tuple(one.check for one in stood) for stood in pager.stood} == {("orders-db", "users-db")}
+
+
+def test_a_receiver_whose_name_is_as_long_as_it_may_be_has_a_timer_of_its_own():
+    names = ["pager", "p" * 57, "p" * 58, "p" * 64, "p" * 63 + "q"]
+    timers = [timer_of(name) for name in names]
+    assert timers[0] == "resend:pager"
+    assert len(set(timers)) == len(names)
+    assert all(len(timer) <= TIMERS.c.name.type.length for timer in timers)
 
 
 def test_where_nothing_stands_nothing_is_told(world: World, pager: Fake):

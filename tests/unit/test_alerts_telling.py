@@ -317,3 +317,29 @@ def test_a_round_does_not_go_on_for_ever(office: Office, monkeypatch: pytest.Mon
     assert len(office.store.outbox.pending()) == 1
     office.round(0.1)
     assert office.store.outbox.pending() == []
+
+
+def test_a_round_with_much_to_tell_ends_and_the_next_one_goes_on(office: Office):
+    class Slow(Telling):
+        def _log(self, event: Any) -> None:
+            super()._log(event)
+            office.clock.skip(telling.LONGEST / 40)
+
+    office.telling = Slow(office.store, office.clock, office.tell, "slow")
+    for n in range(telling.BATCH + 20):
+        office.store.outbox.put("run-began", f"began:{n}", {"run": f"r{n}", "check": "orders-db"})
+    office.telling.round(office.config)
+    assert len(office.told) == telling.BATCH
+    office.telling.round(office.config)
+    assert len(office.told) == telling.BATCH + 20
+
+
+def test_a_proof_that_breaks_whoever_reads_it_is_told_as_unproven(office: Office, monkeypatch: pytest.MonkeyPatch):
+    office.store.proofs.save(report(verdict=Verdict.BROKEN))
+
+    def bug(run: str) -> Any:
+        raise KeyError(run)
+
+    monkeypatch.setattr(office.store.proofs, "run", bug)
+    told = office.round()
+    assert [(r, n.turn, n.verdict) for r, n in told if r == "pager"] == [("pager", Turn.FIRING, Verdict.UNPROVEN)]

@@ -70,7 +70,7 @@ def broken(count: int = 1) -> Episode:
 def test_a_notice_of_a_broken_backup_has_all_that_one_needs_at_night():
     notice = checks.of_run(MATTER, report(), NOW - 24 * HOUR)
     assert notice.title == "orders-db is broken: present: 41 where at least 1,000"
-    assert (notice.key, notice.id) == ("restorecheck/run/orders-db", f"restorecheck/run/orders-db@{RUN}")
+    assert (notice.key, notice.id) == ("restorecheck/run/orders-db", f"restorecheck/run/orders-db@{RUN}:broken")
     assert (notice.severity, notice.verdict, notice.kind) == ("critical", Verdict.BROKEN, "assertion-failed")
     assert notice.meaning == "an assertion does not hold"
     assert notice.hint == "compare the data"
@@ -263,7 +263,8 @@ HOSTILE = [
     "x" * 100_000,
     "\n" * 5_000 + "late",
     "<!channel> <https://evil.example|click> <script>alert(1)</script>",
-    "see https://evil.example/a and HTTP://evil.example/b",
+    "see https://evil.example/a and HTTP://evil.example/b or _https://evil.example",
+    "a b" + " " * 3_985 + "password=hunter22hunter22",
     "@everyone @here @channel come",
     "`rm -rf` ```block```",
     "password=hunter22 and token: abcdefgh",
@@ -320,6 +321,14 @@ def test_whatever_is_cleaned_is_one_printable_line(found: str):
     assert said == said.strip()
     said.encode()
     assert clean(said) == said
+
+
+def test_a_path_of_this_machine_does_not_leave_it():
+    said = clean('/var/lib/restorecheck/work/orders-db-1/dump cannot be written: see "/srv/pg/data/base/1/2", /tmp/a/b')
+    assert said == '…/dump cannot be written: see "…/2", …/b'
+    assert clean("dir:/var/lib/pg/x path=/var/lib/pg/y") == "dir:…/x path=…/y"
+    for plain in ("s3://dumps/orders/2026/x", "hxxps://host/a/b", "arn:aws:rds:eu:1:db/a/b", "a/b/c", "1:/aws/rds/x"):
+        assert clean(plain) == plain
 
 
 def test_words_that_findings_have_stay_as_they_are():

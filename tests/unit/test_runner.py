@@ -179,3 +179,14 @@ def test_by_hand_means_now_and_not_when_the_jitter_of_a_due_run_is_over(runner: 
     taken = runner._entered(CHECK, None)
     assert (taken.run_id == due.run_id) is waits
     assert waits or (taken.trigger is Trigger.HAND and taken.not_before <= runner.clock.now())
+
+
+# --- what is told ----------------------------------------------------------------------------------------------------
+
+
+def test_without_receivers_what_happened_is_history_and_no_news_to_the_first_receiver(runner: Runner):
+    for n in range(150):
+        runner.store.outbox.put("run-missed", f"missed:{n}", {})
+    runner._tell("me")
+    assert runner.store.outbox.pending() == []
+    assert runner.untold == {}

@@ -30,6 +30,10 @@ _LISTED = 4 * 1024 * 1024
 """Bytes of a list of alerts. One that is longer is not looked at."""
 
 _HOLDS = frozenset({Turn.FIRING, Turn.REPEATED})
+AT_ONCE = 50
+"""Alerts in one request: less than the megabyte that a proxy lets through."""
+
+_SLOW = frozenset({"timeout", "refused", "rate-limited"})
 _TEMPORARY = ("timeout", "rate-limited", "server-error", "refused")
 
 Labels = Mapping[str, str]
@@ -48,8 +52,22 @@ class Alertmanager:
         return self._told([notice])
 
     def resend(self, notices: Sequence[Notice]) -> Sent:
-        """Tell every replica all that stands. See Standing."""
-        return self._told(notices) if notices else Sent(acknowledged=False)
+        """Tell every replica all that stands, some at a time: what is between us may not take it all. See Standing."""
+        if not notices:
+            return Sent(acknowledged=False)
+        sent: list[Sent] = []
+        failed: list[DeliveryError] = []
+        for first in range(0, len(notices), AT_ONCE):
+            try:
+                sent.append(self._told(notices[first : first + AT_ONCE]))
+            except DeliveryError as e:
+                failed.append(e)
+                if e.reason in _SLOW:  # it would be so for each of them
+                    break
+        if failed:
+            raise worst(failed)
+        said = dict.fromkeys(one.said for one in sent if one.said)
+        return Sent(acknowledged=all(one.acknowledged for one in sent), said="; ".join(said))
 
     def _told(self, notices: Sequence[Notice]) -> Sent:
         failed: list[DeliveryError] = []
@@ -89,9 +107,9 @@ class Alertmanager:
         try:
             address = f"{url.rstrip('/')}/api/v2/alerts?{query}"
             found = json.loads(self._http.get(address, self._login(), largest=_LISTED).body)
-        except (DeliveryError, ValueError):
+        except (DeliveryError, ValueError, RecursionError):  # the last: brackets in brackets
             return None
-        well = isinstance(found, list) and all(isinstance(one, dict) and _is_labels(one.get("labels")) for one in found)
+        well = isinstance(found, list) and all(_is_alert(one) for one in found)
         return found if well else None
 
     def _login(self) -> dict[str, str]:
@@ -142,7 +160,7 @@ def ended(notices: Iterable[Notice], held: Iterable[Mapping[str, Any]], now: dat
         notice = telling.get(_identity(labels))
         if notice is None or not _is_ours(labels, notice):
             continue
-        if notice.turn is Turn.TOLD or labels == labels_of(notice):
+        if notice.turn is Turn.TOLD or labels == labels_of(notice) or _is_newer(alert, notice):
             continue
         over.append({"labels": dict(labels), "endsAt": stamp(_over(notice, now))})
     return over
@@ -170,9 +188,25 @@ def _identity(labels: Labels) -> tuple[str, ...]:
     return tuple(labels.get(name, "") for name in IDENTITY)
 
 
+def _is_newer(alert: Mapping[str, Any], notice: Notice) -> bool:
+    """Whether an alert tells more than a notice: another replica of ours was quicker, and ours is of a moment ago."""
+    try:
+        if notice.turn is Turn.RESOLVED:
+            return datetime.fromisoformat(alert["startsAt"]) > notice.at
+        return int((alert.get("annotations") or {})["count"]) > notice.count
+    except (KeyError, ValueError, TypeError):
+        return False
+
+
 def _is_ours(labels: Labels, notice: Notice) -> bool:
     """Whether an alert has no label that we never set: a rule of somebody may say that it is by us."""
     return set(labels) <= {*labels_of(notice), *IDENTITY, "verdict", "severity", "owner"}
+
+
+def _is_alert(found: object) -> bool:
+    if not isinstance(found, dict) or not _is_labels(found.get("labels")):
+        return False
+    return found.get("annotations") is None or isinstance(found["annotations"], dict)
 
 
 def _is_labels(found: object) -> bool:

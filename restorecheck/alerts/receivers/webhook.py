@@ -76,7 +76,7 @@ def message_of(notice: Notice, receiver: str) -> dict[str, Any]:
 def _acknowledges(body: bytes, notice_id: str) -> bool:
     try:
         found = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):  # the second: brackets in brackets
         return False
     return isinstance(found, dict) and found.get("acknowledged") == notice_id
 
