@@ -48,6 +48,7 @@ def with_a_database(aws: DemoAws) -> list[int]:
     return pids
 
 
+@pytest.mark.long
 def test_stopping_leaves_nothing_behind() -> None:
     with DemoAws.start(timings=FAST) as aws:
         pids, root = with_a_database(aws), Path(aws.state()["data_dir"])
@@ -59,6 +60,7 @@ def test_stopping_leaves_nothing_behind() -> None:
     aws.stop()  # a second time does nothing
 
 
+@pytest.mark.long
 def test_kill_9_leaves_no_postgres_and_no_directory() -> None:
     aws = DemoAws.start(timings=FAST)
     try:
@@ -69,6 +71,7 @@ def test_kill_9_leaves_no_postgres_and_no_directory() -> None:
         aws.stop()
 
 
+@pytest.mark.long
 def test_a_chosen_directory_is_kept_and_can_be_used_again(tmp_path: Path, public: Path) -> None:
     for _ in range(2):
         with DemoAws.start(timings=FAST, data_dir=public / "data") as aws:
@@ -133,6 +136,7 @@ def python_for(user: binaries.User, env: dict[str, str]) -> str | None:
     return None
 
 
+@pytest.mark.long
 def test_it_runs_as_an_ordinary_user() -> None:
     need(os.geteuid() == 0, "only root can become somebody else; everybody else already is an ordinary user")
     user = binaries.User.suitable()
@@ -176,6 +180,7 @@ def test_programs_that_nobody_can_reach_are_copied(public: Path, monkeypatch: py
         subprocess.run([found.command(program), "--version"], check=True, capture_output=True, cwd="/", **user.popen)
 
 
+@pytest.mark.long
 def test_debians_postgresql_serves_as_well() -> None:
     need((DEBIAN / "postgres").exists(), f"PostgreSQL 15 of Debian is not in {DEBIAN}")
     with DemoAws.start(timings=FAST, postgres_bin=DEBIAN, checksums=False) as aws:

@@ -60,6 +60,7 @@ def shop(world: World) -> World:
     return world
 
 
+@pytest.mark.long
 def test_a_manual_snapshot_is_restored_from_the_share_itself(shop: World, tmp_path: Path):
     snapshot(shop)
     made = product(shop, tmp_path)
@@ -249,6 +250,7 @@ def test_an_answer_that_got_lost_makes_nothing_twice(ready: Product, operation: 
     assert ended(ready.verify()) == (Verdict.PASSED, "")
 
 
+@pytest.mark.long
 def test_what_a_failed_upgrade_leaves_behind_is_reported_and_never_deleted(ready: Product):
     aws, rds = ready.world.aws, ready.world.scratch_rds
     before = ready.estate()

@@ -364,6 +364,7 @@ def parquet(rows: int) -> bytes:
         path.unlink()
 
 
+@pytest.mark.long
 def test_files_are_asked_and_a_failing_answer_breaks(lab: Lab):
     lines = "".join(json.dumps({"id": n, "who": f"{CANARY}{n}"}) + "\n" for n in range(10)).encode()
     files = {

@@ -51,6 +51,7 @@ def test_a_scratch_account_holds_only_as_many_as_it_is_allowed(ready: Product):
     assert len(ran.json["reports"]) == 2
 
 
+@pytest.mark.long
 def test_a_plan_names_every_write_of_the_run_and_sends_none(ready: Product):
     ready.world.aws.clear_calls()
     planned = ready.run("plan", "shop-db", "--json")
@@ -94,6 +95,7 @@ def test_a_plan_says_what_it_costs_to_hold_the_scratch_or_which_price_is_missing
     assert "EUR an hour, at least 0.1" in ready.run("plan", "shop-db").out
 
 
+@pytest.mark.long
 def test_no_row_and_no_secret_is_in_anything_that_is_kept_or_said(ready: Product):
     ready.check(
         asserts=[
@@ -156,6 +158,7 @@ def test_without_credentials_it_is_unproven_and_says_so(ready: Product):
     assert ran.report["failure"]["kind"] == "credentials"
 
 
+@pytest.mark.long
 def test_a_state_that_cannot_be_used_is_named(ready: Product):
     ready.run("history")
     (ready.home / "state" / "service.key").write_text("not a key")

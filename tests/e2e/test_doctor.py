@@ -35,6 +35,7 @@ def round_of(product: Product, monkeypatch: pytest.MonkeyPatch) -> dict[str, Dia
     return {f"{d.subject}: {d.name}": d for d in found}
 
 
+@pytest.mark.long
 def test_a_world_that_is_well(product: Product, ec2: Any, monkeypatch: pytest.MonkeyPatch):
     found = round_of(product, monkeypatch)
     assert [f"{name}: {d.outcome}: {d.detail}" for name, d in found.items() if d.outcome != "pass"] == []
@@ -42,6 +43,7 @@ def test_a_world_that_is_well(product: Product, ec2: Any, monkeypatch: pytest.Mo
     assert found["shop-db: recovery points"].detail.startswith("1 recovery point")
 
 
+@pytest.mark.long
 def test_a_world_that_is_not(product: Product, ec2: Any, monkeypatch: pytest.MonkeyPatch):
     gateway = ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
     ec2.attach_internet_gateway(InternetGatewayId=gateway, VpcId=product.world.vpc)

@@ -195,7 +195,8 @@ def test_a_newest_dump_that_is_cut_off_is_the_finding_and_the_one_before_is_name
     assert "shop/1.dump" in told(report) + "\n".join(report.proven), report
 
 
-@pytest.mark.parametrize("form", ["plain", pytest.param("custom", marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("form", ["plain", "custom"])
 def test_rotten_bytes_are_never_green(nights: Nights, form: str):
     body = nights.custom if form == "custom" else nights.script
     [version] = nights.wrote({"shop/1": body})
@@ -215,6 +216,7 @@ def test_the_dump_of_another_database_is_not_this_one_s_backup(nights: Nights):
 # --- what this machine lacks ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 def test_a_role_that_nobody_declared_is_unproven_and_named(nights: Nights):
     nights.wrote({"shop/1.dump": nights.custom})
     report = nights.verify(roles=[])
@@ -301,6 +303,7 @@ def test_a_service_that_is_killed_leaves_no_server_and_its_successor_ends_the_ru
     nights.product.compare(before, left=False, told=run)
 
 
+@pytest.mark.long
 def test_an_interrupt_during_the_restore_tears_down(nights: Nights):
     slow(nights, 60)
     nights.declare()

@@ -103,10 +103,8 @@ def test_stuck_in_creating_is_given_up_at_the_limit(product: Product):
     assert "creating" in report.failure.message
 
 
-@pytest.mark.parametrize(
-    "code",
-    ["Throttling", *(pytest.param(code, marks=pytest.mark.long) for code in ("ServiceUnavailable", "InternalFailure"))],
-)
+@pytest.mark.long
+@pytest.mark.parametrize("code", ["Throttling", "ServiceUnavailable", "InternalFailure"])
 def test_weather_is_ridden_out(product: Product, code: str):
     product.world.snapshot("shop", "weekly")
     product.world.aws.fault("DescribeDBInstances", code=code, times=2)

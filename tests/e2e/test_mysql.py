@@ -78,6 +78,7 @@ def told(report: Report) -> tuple[Verdict, str, int]:
     return report.verdict, report.failure.kind if report.failure else "", len(report.leaked)
 
 
+@pytest.mark.long
 def test_a_snapshot_of_mariadb_passes(mariadb: World, tmp_path: Path):
     mariadb.snapshot("shop", "weekly")
     ran = instances(mariadb, tmp_path).run("run", "shop-db", "--json")

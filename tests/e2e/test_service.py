@@ -127,6 +127,7 @@ def test_a_check_that_falls_due_runs_once_is_recorded_once_and_gives_nothing_awa
     assert len(set(restores(ready))) == 1
 
 
+@pytest.mark.long
 def test_what_was_missed_while_nobody_served_is_caught_up_or_not_and_recorded_either_way(ready: Product):
     at = (now() - timedelta(hours=3)).replace(second=0, microsecond=0)
     ready.check("up-db", schedule=daily(at), timezone="UTC", catch_up=True)
@@ -163,9 +164,8 @@ def finished_once(product: Product) -> None:
     assert {"restore", "restore: wait", "examine", "prove"} <= finished  # `record` may park: its process ends
 
 
-@pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGTERM, 0), pytest.param(signal.SIGKILL, -signal.SIGKILL, marks=pytest.mark.long)]
-)
+@pytest.mark.long
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 0), (signal.SIGKILL, -signal.SIGKILL)])
 def test_a_service_that_ends_in_the_middle_of_a_restore_loses_nothing(ready: Product, number: int, code: int):
     witness = str(ready.home / "witness")
     ready.world.aws.timings(create=3)
@@ -287,6 +287,7 @@ def test_a_run_past_its_deadline_is_torn_down_and_unproven(ready: Product):
 # --- weather ---------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 def test_aws_that_does_not_answer_for_a_while_costs_no_verdict(ready: Product):
     ready.world.aws.timings(create=3)
     run = falls_due(ready)

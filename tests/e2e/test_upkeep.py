@@ -40,6 +40,7 @@ def test_a_sweep_is_dry_until_it_is_told_otherwise(product: Product):
     assert instance_in(product.world.scratch_rds, young)
 
 
+@pytest.mark.long
 def test_a_sweep_that_would_take_too_much_takes_nothing(product: Product):
     names = [abandoned(product, hours) for hours in (30, 31, 32, 33, 34)]
     for limits in (["--most", "3"], ["--share", "0.9"]):
@@ -50,6 +51,7 @@ def test_a_sweep_that_would_take_too_much_takes_nothing(product: Product):
     assert product.run("sweep", "--no-dry-run", "--share", "1", left=True).code == 0
 
 
+@pytest.mark.long
 def test_a_place_that_cannot_be_looked_at_is_not_an_empty_one(product: Product):
     product.world.aws.fault("DescribeDBInstances", code="AccessDenied", times=None)
     ran = product.run("sweep")

@@ -586,6 +586,7 @@ def test_whatever_stands_anywhere_is_accepted_or_complained_about(base):
 
 
 @pytest.mark.parametrize("example", ["shop-cluster", "exports", "crm-dump"])
+@pytest.mark.long
 def test_whatever_stands_in_a_check_of_another_kind_is_accepted_or_complained_about(example, base):
     shutil.copytree(ROOT / "checks", base / "checks", dirs_exist_ok=True)
     shutil.copy(ROOT / "config.example.toml", base / "config.toml")
@@ -597,6 +598,7 @@ def test_whatever_stands_in_a_check_of_another_kind_is_accepted_or_complained_ab
     assert 10 < accepted < refused
 
 
+@pytest.mark.long
 def test_whatever_stands_in_the_tables_of_comparisons_is_accepted_or_complained_about(base):
     (base / "checks/orders-db.toml").write_text(
         '[check]\nname = "orders-db"\nrpo = "25h"\nrto = "2h"\n'
