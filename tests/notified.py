@@ -12,7 +12,7 @@ from typing import Any
 
 from typer.testing import CliRunner
 
-from restorecheck.cli import app
+from restorecheck.cli import app, output
 from restorecheck.config import Config, load
 from restorecheck.state import open_store
 from restorecheck.store import Store
@@ -72,11 +72,24 @@ class Home:
             opened.close()
 
     def asked(self, *arguments: str) -> Said:
-        """Run a command in this process."""
-        result = CliRunner().invoke(app, [*arguments, "-c", str(self.file)])
+        """Run a command in this process, with room for every column of a table."""
+        with wide():
+            result = CliRunner().invoke(app, [*arguments, "-c", str(self.file)])
         if result.exception is not None and not isinstance(result.exception, SystemExit):
             raise result.exception
         return Said(result.exit_code, result.stdout, result.stderr)
+
+
+@contextmanager
+def wide() -> Iterator[None]:
+    before = [(console, console.width) for console in (output.out, output.err)]
+    for console, _ in before:
+        console.width = 200
+    try:
+        yield
+    finally:
+        for console, width in before:
+            console.width = width
 
 
 def make_home(path: Path, template: Path | None = None) -> Home:
