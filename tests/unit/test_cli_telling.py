@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from monitoring import Catcher, Posted, Reply, catching, nobody
-from notified import Home, make_home
+from notified import Home, make_home, wide
 from store_places import Place, episode, notice
 
 from restorecheck.alerts.sender import Sender
@@ -187,7 +187,7 @@ def test_what_a_receiver_said_is_printed_as_it_is(two: Home) -> None:
         store.notices.give_up(due.id, "me", reason="rejected", why="[/oh] [bold]no[/bold]")
         fates = store.notices.fates([due.notice.id])
     fates.append(replace(fates[0], receiver="pager", reason="", why=""))
-    with telling.out.capture() as printed:
+    with wide(), telling.out.capture() as printed:
         telling._told(two.load(), fates, ["hook"], 3, served=True, as_json=False)
     assert "rejected: [/oh] [bold]no[/bold]" in (text := printed.get())
     assert "another trial took its place" in text
