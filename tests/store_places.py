@@ -36,7 +36,7 @@ from restorecheck.model import (
     Turn,
     Verdict,
 )
-from restorecheck.store import Store
+from restorecheck.store import Event, Routed, Store
 
 AT = datetime(2026, 11, 21, 3, 0, tzinfo=UTC)
 _numbers = count()
@@ -189,3 +189,8 @@ def check(*assertions: Assertion) -> Check:
 
 def compared(name: str, against: Against) -> Assertion:
     return Assertion(name, "select 1", Expectation(at_least=Cell("number", "0.9"), of=against))
+
+
+def routed(store: Store, *events: Event) -> None:
+    """Let events need nothing more, as one who tells nobody."""
+    store.notices.route(lambda *_: Routed(handled=tuple(event.id for event in events)))

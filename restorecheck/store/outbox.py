@@ -1,6 +1,6 @@
 """What has happened and must be told: events that are kept in the transaction of what they tell of.
 
-At least once: an event stays pending until somebody says that it was delivered. Sends nothing itself.
+An event stays pending until it was routed: until who is told of it is kept, too. Sends nothing itself.
 """
 
 from __future__ import annotations
@@ -8,13 +8,12 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 import sqlalchemy as sa
 
 from restorecheck.durable import Json
 from restorecheck.store.database import Database
-from restorecheck.store.instants import moment, seconds
+from restorecheck.store.instants import moment
 from restorecheck.store.tables import OUTBOX
 
 
@@ -29,15 +28,13 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """An event that was not delivered yet. `next_try` is when whoever failed wanted to try again."""
+    """An event that nobody has routed yet."""
 
     id: int
     topic: str
     key: str
     payload: Json
     created: datetime
-    attempts: int
-    next_try: datetime
 
 
 def keep(database: Database, connection: sa.Connection, draft: Draft, *, renew: bool = False) -> bool:
@@ -54,22 +51,15 @@ def keep(database: Database, connection: sa.Connection, draft: Draft, *, renew: 
 
 
 def untold(connection: sa.Connection, limit: int) -> list[Event]:
-    """Return, in a transaction that is open, events that were not delivered, the oldest first."""
-    return _events(connection, limit, OUTBOX.c.id)
+    """Return, in a transaction that is open, events that were not routed, the oldest first."""
+    query = sa.select(OUTBOX).where(OUTBOX.c.delivered.is_(None)).order_by(OUTBOX.c.id).limit(limit)
+    return [Event(r.id, r.topic, r.key, r.payload, moment(r.created)) for r in connection.execute(query)]
 
 
 def told(connection: sa.Connection, ids: Collection[int], now: float) -> None:
     """Note in a transaction that is open that events need nothing more."""
     which = OUTBOX.c.id.in_(ids) & OUTBOX.c.delivered.is_(None)
     connection.execute(sa.update(OUTBOX).where(which).values(delivered=now))
-
-
-def _events(connection: sa.Connection, limit: int, *order: sa.ColumnElement[Any]) -> list[Event]:
-    query = sa.select(OUTBOX).where(OUTBOX.c.delivered.is_(None)).order_by(*order).limit(limit)
-    return [
-        Event(r.id, r.topic, r.key, r.payload, moment(r.created), r.attempts, moment(r.next_try))
-        for r in connection.execute(query)
-    ]
 
 
 class Outbox:
@@ -84,17 +74,6 @@ class Outbox:
             return keep(self._database, connection, Draft(topic, key, payload))
 
     def pending(self, limit: int = 100) -> list[Event]:
-        """Return events that were not delivered, those whose turn is next first; `next_try` may lie ahead."""
+        """Return events that were not routed, the oldest first. Raises StoreError."""
         with self._database.read() as connection:
-            return _events(connection, limit, OUTBOX.c.next_try, OUTBOX.c.id)
-
-    def delivered(self, id: int) -> None:  # noqa: A002 - the word for it
-        """Note that an event has arrived; it is not pending any more."""
-        with self._database.write() as connection:
-            connection.execute(sa.update(OUTBOX).where(OUTBOX.c.id == id).values(delivered=self._database.clock()))
-
-    def failed(self, id: int, why: str, next_try: datetime) -> None:  # noqa: A002
-        """Note that an attempt failed, why (no secret may be in it), and when to try again."""
-        changes = {"attempts": OUTBOX.c.attempts + 1, "why": why, "next_try": seconds(next_try)}
-        with self._database.write() as connection:
-            connection.execute(sa.update(OUTBOX).where(OUTBOX.c.id == id, OUTBOX.c.delivered.is_(None)).values(changes))
+            return untold(connection, limit)

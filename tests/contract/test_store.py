@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from store_places import AT, Place, check, compared, entry, measuring, report
+from store_places import AT, Place, check, compared, entry, measuring, report, routed
 
 from restorecheck.errors import RestorecheckError, StoreError
 from restorecheck.model import (
@@ -59,7 +59,7 @@ def test_saving_a_run_again_replaces_all_of_it_and_tells_once(place: Place, stor
 def test_what_was_told_is_not_told_again(store: Store) -> None:
     store.proofs.save(report())
     (event,) = store.outbox.pending()
-    store.outbox.delivered(event.id)
+    routed(store, event)
     store.proofs.save(replace(report(), ended=LATER))
     assert store.outbox.pending() == []
 
@@ -449,18 +449,14 @@ def test_the_first_word_settles_it(store: Store) -> None:
     assert store.notes.get("key") == [1, None]
 
 
-def test_an_event_is_pending_until_it_is_delivered(store: Store) -> None:
+def test_an_event_is_pending_until_it_is_routed(store: Store) -> None:
     assert store.outbox.put("t", "one", {"n": 1})
     assert store.outbox.put("t", "two", {"n": 2})
     assert not store.outbox.put("t", "one", {"n": 3})
     one, two = store.outbox.pending()
-    assert (one.topic, one.key, one.payload, one.attempts, one.next_try) == ("t", "one", {"n": 1}, 0, one.created)
+    assert (one.topic, one.key, one.payload) == ("t", "one", {"n": 1})
     assert [e.key for e in store.outbox.pending(limit=1)] == ["one"]
-    store.outbox.failed(one.id, "no answer", one.created + timedelta(hours=1))
-    two_first, tried = store.outbox.pending()
-    assert two_first == two  # one that fails does not hold up the others
-    assert (tried.attempts, tried.next_try) == (1, one.created + timedelta(hours=1))
-    store.outbox.delivered(one.id)
+    routed(store, one)
     assert store.outbox.pending() == [two]
     assert not store.outbox.put("t", "one", {"n": 1})
 
@@ -477,7 +473,7 @@ def test_old_runs_are_forgotten_but_never_the_newest_or_the_newest_that_passed(p
     store.ledger.add(entry("waits-db"))
     store.ledger.schedule("a", LATER, [], [Miss("a", AT, "down"), Miss("a", LATER, "down")])
     first = store.outbox.pending()[0]
-    store.outbox.delivered(first.id)
+    routed(store, first)
     place.sql("UPDATE outbox SET created = 0")
 
     assert store.prune(LATER) == 3
@@ -513,11 +509,11 @@ def test_a_run_that_got_another_verdict_is_told_again_if_people_believe_the_firs
     first = report()
     store.proofs.save(first)
     if handled:
-        store.outbox.delivered(store.outbox.pending()[0].id)
+        routed(store, store.outbox.pending()[0])
     for _ in range(2):  # the second time nothing is new
         store.proofs.save(replace(first, verdict=Verdict.BROKEN, failure=Failure("quota", "restore", "no", "")))
     [event] = store.outbox.pending()
     assert (event.topic, event.payload["verdict"]) == ("run-ended", "broken")
-    store.outbox.delivered(event.id)
+    routed(store, event)
     store.proofs.save(replace(first, verdict=Verdict.BROKEN, failure=Failure("quota", "restore", "no", "")))
     assert store.outbox.pending() == []

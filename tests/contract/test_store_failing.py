@@ -52,8 +52,6 @@ EVERY_CALL: list[Callable[[Store], object]] = [
     lambda s: s.replicas.leave("a"),
     lambda s: s.outbox.put("t", "k", {}),
     lambda s: s.outbox.pending(),
-    lambda s: s.outbox.delivered(1),
-    lambda s: s.outbox.failed(1, "", AT),
     lambda s: s.baselines.known(ASKED, AT),
     lambda s: s.baselines.accept([Acceptance("x", "y", AT, "me", "why", "z", Measured("y", "1"))]),
     lambda s: s.baselines.newest("x", "y"),

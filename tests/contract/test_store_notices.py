@@ -132,11 +132,10 @@ def test_what_the_store_cannot_keep_undoes_all_of_it(place: Place, store: Store)
     assert (store.notices.episodes(), store.notices.pending()) == ([], {})
 
 
-def test_events_come_in_the_order_in_which_they_happened_and_so_many_at_most(store: Store) -> None:
+def test_events_come_in_the_order_in_which_they_happened_and_so_many_at_most(place: Place, store: Store) -> None:
     for n in range(4):
         store.outbox.put("t", str(n), {})
-    first = store.outbox.pending()[0]
-    store.outbox.failed(first.id, "", first.created + timedelta(days=1))  # what an earlier release postponed
+    place.sql("UPDATE outbox SET next_try = next_try + 86400 WHERE key = '0'")  # what an earlier release postponed
     seen: list[list[str]] = []
 
     def decide(events: list[Event], *_: object) -> Routed:

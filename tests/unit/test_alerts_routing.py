@@ -69,7 +69,7 @@ class World:
 
     def event(self, topic: str, **payload: Any) -> Event:
         self.number += 1
-        return Event(self.number, topic, f"{topic}:{self.number}", payload, self.now, 0, self.now)
+        return Event(self.number, topic, f"{topic}:{self.number}", payload, self.now)
 
     def decide(self, *events: Event) -> list[tuple[str, Notice]]:
         """Route, keep what is to be kept, and return what is new: receiver and notice."""
