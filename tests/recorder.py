@@ -11,9 +11,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 from xml.sax.saxutils import escape
+
+import pytest
 
 Answer = tuple[int, str]
 
@@ -130,3 +133,16 @@ def assumed(account: str, lasts: timedelta = timedelta(hours=1)) -> Answer:
     }
     user = {"AssumedRoleId": "AROA:s", "Arn": f"arn:aws:sts::{account}:assumed-role/r/s"}
     return result("AssumeRole", xml({"Credentials": credentials, "AssumedRoleUser": user}))
+
+
+def plain_environment(monkeypatch: pytest.MonkeyPatch, directory: Path) -> None:
+    """Leave nothing of the machine's own AWS settings, and no waiting between tries."""
+    for name in ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN", "AWS_WEB_IDENTITY_TOKEN_FILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(directory / "config"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(directory / "credentials"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIABASE")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    monkeypatch.setattr("botocore.retries.bucket.TokenBucket.acquire", lambda bucket: True)

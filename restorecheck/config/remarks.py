@@ -16,7 +16,7 @@ from restorecheck.model import Assertion, Check, Probe, S3DumpSource, S3ObjectsS
 from restorecheck.model.probes import PROBES
 
 _DRIFTING = ("previous", "median")
-_WATCHERS = "who looks at the metrics and the status page"
+_WATCHERS = "who looks at the metrics and at `restorecheck status`"
 _ELSE = "or what nobody asks for may be damaged"
 
 

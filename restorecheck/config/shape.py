@@ -281,7 +281,7 @@ class Service(Shape):
         default=None, description="How long a stopping process waits for steps in flight.", examples=["20s"]
     )
     listen: Listen | None = Field(
-        default=None, description="Host and port of the status page, metrics and health.", examples=["127.0.0.1:9780"]
+        default=None, description="Host and port of metrics, runbooks and health.", examples=["127.0.0.1:9780"]
     )
     reload: bool | None = Field(
         default=None, description="Whether POST /-/reload reads the configuration again.", examples=[True]

@@ -102,12 +102,12 @@ class Notify(Shape):
     test: Duration | None = Field(default=None, description="How often every receiver is tried.", examples=["7d"])
     link: Page | None = Field(
         default=None,
-        description="Where people reach the status page, for links in what they are told.",
+        description="Where people reach this service, for links in what they are told.",
         examples=["https://restorecheck.example.org"],
     )
     runbooks: Page | None = Field(
         default=None,
-        description="Where the runbooks of alerts are, if not on the status page.",
+        description="Where the runbooks of alerts are, if not where this service shows them.",
         examples=["https://wiki.example.org/runbooks"],
     )
 

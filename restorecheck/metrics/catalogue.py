@@ -82,8 +82,10 @@ _OF_RUNS = (
         "check verdict",
         "When the newest run with this verdict ended; 0 if there was none.",
     ),
-    _gauge("run_success", "check", "1 if the newest finished run passed, else 0. For dashboards."),
-    _gauge("run_verdict", "check verdict", "1 for the verdict of the newest finished run, else 0. For dashboards."),
+    _gauge("run_success", "check", "1 if the newest finished run passed, else 0. Rules use the times."),
+    _gauge(
+        "run_verdict", "check verdict", "1 for the verdict of the newest finished run, else 0. Rules use the times."
+    ),
     _gauge("run_failures_in_a_row", "check", "Finished runs since the newest that passed."),
     _gauge("run_duration_seconds", "check phase", "How long each phase of the newest finished run took."),
     _gauge("run_in_progress_start_timestamp_seconds", "check", "When the run that goes on now began; 0 if none does."),

@@ -68,9 +68,8 @@ class Proofs:
             draft = _ended(report, trigger)
             new = keep(self._database, connection, draft, renew=True)
             if not new and was not in (None, report.verdict.value) and _is_told(connection, draft.key):
-                again = replace(
-                    draft, key=f"{draft.key}:{report.verdict}"
-                )  # else people would believe the other verdict
+                # else people would go on believing the other verdict
+                again = replace(draft, key=f"{draft.key}:{report.verdict}")
                 keep(self._database, connection, again, renew=True)
             for event in events:
                 keep(self._database, connection, event)

@@ -264,7 +264,7 @@ def test_a_critical_check_is_not_judged_by_receivers_that_are_wrong(base):
 def test_a_check_of_which_nobody_is_told_is_remarked_on(base):
     schedule = 'schedule = "0 3 * * *"\n'
     assert remarks(base) == []  # by hand: somebody looks at it
-    watchers = "but who looks at the metrics and the status page"
+    watchers = "but who looks at the metrics and at `restorecheck status`"
     (said,) = remarks(base, head=schedule)
     assert said == f"receivers: nobody is told of any run {watchers}; write [receivers.…] and receivers"
     (said,) = remarks(base, PAGER + SERVICE, head=schedule)

@@ -15,7 +15,7 @@ import pytest
 from fence_cases import BEGAN, DELETE_SNAPSHOT, EXPIRES, PASSWORD, REGION, RUN, RUN_PERMIT, SCRATCH, SOURCE
 from object_server import Answered, serving
 from object_server import error as object_error
-from recorder import Recorder, assumed, error, identity, instances, recording
+from recorder import Recorder, assumed, error, identity, instances, plain_environment, recording
 
 from restorecheck.errors import AwsError, PlannedError, RefusedError, SourceError
 from restorecheck.failures import AWS_ERRORS, KINDS
@@ -35,16 +35,7 @@ PLACE = (Role.SCRATCH, SCRATCH, REGION)
 
 @pytest.fixture(autouse=True)
 def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Nothing of the machine's own AWS settings, and no waiting between tries."""
-    for name in ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN", "AWS_WEB_IDENTITY_TOKEN_FILE"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
-    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIABASE")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
-    monkeypatch.setattr("time.sleep", lambda seconds: None)
-    monkeypatch.setattr("botocore.retries.bucket.TokenBucket.acquire", lambda bucket: True)
+    plain_environment(monkeypatch, tmp_path)
 
 
 @pytest.fixture

@@ -27,7 +27,7 @@ from fence_cases import (
     arn,
     tags_of,
 )
-from recorder import Recorder, assumed, error, identity, instances, recording, result, snapshots
+from recorder import Recorder, assumed, error, identity, instances, plain_environment, recording, result, snapshots
 
 from restorecheck.errors import AwsError, PlannedError, RefusedError, SourceError
 from restorecheck.failures import AWS_ERRORS, KINDS, RETRYABLE_KINDS
@@ -48,16 +48,7 @@ from restorecheck.fence.passage import CONFIG
 
 @pytest.fixture(autouse=True)
 def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Nothing of the machine's own AWS settings, and no waiting between tries."""
-    for name in ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN", "AWS_WEB_IDENTITY_TOKEN_FILE"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
-    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIABASE")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
-    monkeypatch.setattr("time.sleep", lambda seconds: None)
-    monkeypatch.setattr("botocore.retries.bucket.TokenBucket.acquire", lambda bucket: True)
+    plain_environment(monkeypatch, tmp_path)
 
 
 @pytest.fixture
