@@ -70,7 +70,7 @@ lock: ## resolve requirements.lock anew, keeping what still fits (UPGRADE=1: tak
 	@command -v $(UV) >/dev/null 2>&1 || { echo "make lock needs uv (any way of installing it will do)" >&2; exit 1; }
 	@$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 		--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
-		$(if $(UPGRADE),--upgrade) --extra apprise --extra demo --extra dumps --extra objects --extra test pyproject.toml --output-file requirements.lock
+		$(if $(UPGRADE),--upgrade) --extra apprise --extra aws-lambda --extra demo --extra dumps --extra objects --extra test pyproject.toml --output-file requirements.lock
 	@grep -c '==' requirements.lock | sed 's/$$/ packages are locked/'
 
 venv: ## make or refresh .venv from requirements.lock

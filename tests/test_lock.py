@@ -28,6 +28,7 @@ PERMISSIVE = frozenset(
 REVIEWED = {
     "certifi": ("mozilla public license 2.0 (mpl 2.0)", "a list of certificates, used as it is"),
     "hypothesis": ("mpl-2.0", "tests only, used as it is"),
+    "orjson": ("mpl-2.0 and (apache-2.0 or mit)", "tests only (policy-sentry), used as it is"),
     "pathspec": ("mozilla public license 2.0 (mpl 2.0)", "tests only (mypy, hatchling), used as it is"),
     "promql-parser": ("", "says nothing in its metadata; the LICENSE file of the wheel is MIT; tests only"),
     "psycopg": ("lgpl-3.0-only", "imported, not changed; named in the design"),
