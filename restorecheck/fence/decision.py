@@ -56,6 +56,8 @@ class Permit:
     source_bucket: str = ""  # the bucket whose versions are tested
     manifest: tuple[str, str] | None = None  # bucket and key of what a recorder may write; such a permit is for no run
     topic: str = ""  # ARN of the topic that a notifier may publish to; such a permit is for nothing else
+    kept: tuple[str, str] | None = None  # bucket and prefix below which a keeper may write; and for nothing else
+    function: str = ""  # qualified ARN of the function that a starter may start; such a permit is for nothing else
 
     def arn(self, kind: ResourceKind, account: str, name: str) -> str:
         """Return the ARN that a resource of this name has or will have."""
@@ -98,8 +100,9 @@ class Target:
 
 def why_not_place(role: Role, account: str, region: object, permit: Permit) -> str | None:
     """Return why nothing at all may be written by this role in this account and region, or None."""
-    if permit.topic:
-        return f"the permit of a notifier does not count for the {role} role"
+    for whose, is_set in (("notifier", permit.topic), ("keeper", permit.kept), ("starter", permit.function)):
+        if is_set:
+            return f"the permit of a {whose} does not count for the {role} role"
     if reason := _why_not_lists(permit):
         return reason
     if region != permit.region:

@@ -25,6 +25,15 @@ from restorecheck.fence.table import Role
 from restorecheck.fence.traffic import Traffic
 from restorecheck.model import Entrance
 
+_ITSELF = frozenset({Role.BASE, Role.NOTIFIER, Role.KEEPER, Role.STARTER})
+"""Who enters no role."""
+
+_PERHAPS_ITSELF = frozenset({Role.RECORDER, Role.SURVEYOR})
+"""Who enters a role if one is named."""
+
+_UNASKED = frozenset({Role.BASE, Role.NOTIFIER, Role.STARTER})
+"""Of whom STS is not asked whose account they are in: a topic and a function are named in full."""
+
 
 class Passages:
     """Every way into an account that was entered, and the credentials that refresh themselves. Safe in many threads."""
@@ -36,6 +45,7 @@ class Passages:
         self._credentials: dict[tuple[Role, Entrance], botocore.credentials.Credentials] = {}
         self._proven: set[tuple[Role, Entrance]] = set()
         self._partitions: dict[str, str] = {}
+        self._own = ""
         self.planned: list[PlannedCall] = []
         self.traffic = Traffic(now)
         # Shared by all sessions, because reading the models of RDS and EC2 takes most of the time of making a client;
@@ -51,6 +61,19 @@ class Passages:
                 self._partitions[region] = self._session().get_partition_for_region(region)
             return self._partitions[region]
 
+    def own_account(self, region: str) -> str:
+        """Return the account that this process is in, as STS says it. Raises AwsError, SourceError."""
+        with self._lock:
+            found = self._own
+        if not found:
+            base = self.enter(Role.BASE, Entrance("", ""), region)
+            found = str(base.call(None, "sts", "GetCallerIdentity", {}).get("Account") or "")
+            if not found:
+                raise SourceError("STS does not say which account this process is in", kind="unknown-answer")
+            with self._lock:
+                self._own = found
+        return found
+
     def enter(self, role: Role, entrance: Entrance, region: str) -> Passage:
         """Return the way into an account. Raises RefusedError, AwsError, SourceError."""
         key = (role, entrance, region)
@@ -58,7 +81,7 @@ class Passages:
             if key not in self._passages:
                 self._passages[key] = self._made(role, entrance, region)
             passage = self._passages[key]
-        if role is not Role.NOTIFIER and (role, entrance) not in self._proven:
+        if role not in _UNASKED and (role, entrance) not in self._proven:
             self._prove(passage)  # may take minutes when AWS does not answer: nobody else waits for it
             self._proven.add((role, entrance))
         return passage
@@ -98,9 +121,8 @@ class Passages:
                 raise of_no_answer(e, f"entering as {role}", entrance.account) from e
             if source is None:
                 raise SourceError("there are no AWS credentials in the environment", kind="credentials")
-            if role is Role.NOTIFIER or (role is Role.RECORDER and not entrance.role_arn):
-                # It is who it is. Whose account that is, STS says of a recorder; a notifier names its topic in full.
-                self._credentials[role, entrance] = source
+            if role in _ITSELF or (role in _PERHAPS_ITSELF and not entrance.role_arn):
+                self._credentials[role, entrance] = source  # it is who it is
                 return source
             extra = {"RoleSessionName": "restorecheck"}
             if entrance.external_id:

@@ -35,10 +35,12 @@ from restorecheck.fence.decision import (
     why_not_place,
     why_not_share,
 )
+from restorecheck.fence.function_parameters import why_not_start
 from restorecheck.fence.manifest_parameters import why_not_record
 from restorecheck.fence.object_parameters import ALLOWED as OBJECT_WRITES
 from restorecheck.fence.object_parameters import why_not_object
 from restorecheck.fence.parameters import SHARES, TARGETS, target_of, why_not_create, why_not_params
+from restorecheck.fence.state_parameters import why_not_keep
 from restorecheck.fence.table import Effect, Role, effect_of
 from restorecheck.fence.topic_parameters import why_not_publish
 
@@ -201,6 +203,10 @@ class Guard:
             return "no permit was given: this call may only read"
         if self.role is Role.NOTIFIER:
             return why_not_publish(operation, params, permit, self.account, region)
+        if self.role is Role.KEEPER:
+            return why_not_keep(operation, params, permit, self.account, region)
+        if self.role is Role.STARTER:
+            return why_not_start(operation, params, permit, self.account, region)
         if reason := why_not_place(self.role, self.account, region, permit):
             return reason
         if self.role is Role.RECORDER:

@@ -18,9 +18,11 @@ from restorecheck.fence.answers import of_no_answer
 from restorecheck.fence.courier import Courier
 from restorecheck.fence.decision import Permit
 from restorecheck.fence.entering import Passages
+from restorecheck.fence.function_parameters import place_of as function_place
 from restorecheck.fence.guard import Mode, PlannedCall
 from restorecheck.fence.hand import Hand
 from restorecheck.fence.passage import Passage
+from restorecheck.fence.state_parameters import is_place
 from restorecheck.fence.table import Role
 from restorecheck.fence.topic_parameters import place_of
 from restorecheck.fence.traffic import Calls, Counted, Outage
@@ -158,6 +160,41 @@ class Fence:
         permit = Permit(frozenset(), frozenset(), "", "", place.region, began=at, expires=at, topic=topic)
         passage = self._passages.enter(Role.NOTIFIER, Entrance(place.account, ""), place.region)
         return Hand(passage, permit)
+
+    def keeper(self, bucket: str, prefix: str, region: str) -> Hand:
+        """Return who keeps the state of the service below `prefix`, which ends in `/`, as who this process is.
+
+        The bucket must belong to the account that this process is in. Raises RefusedError (that is no bucket and
+        prefix, or the bucket is one in which backups are restored), AwsError, SourceError.
+        """
+        if not is_place(bucket, prefix):
+            raise RefusedError(f"{bucket}/{prefix} is not a place for the state")
+        account = self._passages.own_account(region)
+        at = _wall()
+        permit = Permit(frozenset(), frozenset(), "", "", region, began=at, expires=at, kept=(bucket, prefix))
+        return Hand(self._passages.enter(Role.KEEPER, Entrance(account, ""), region), permit)
+
+    def starter(self, function: str) -> Hand:
+        """Return who starts runs, as executions of one function (its ARN with a version or an alias).
+
+        Raises RefusedError (it is none), SourceError.
+        """
+        place = function_place(function)
+        if place is None:
+            raise RefusedError("the function that runs checks is not named by an ARN with a version or an alias")
+        at = _wall()
+        permit = Permit(frozenset(), frozenset(), "", "", place.region, began=at, expires=at, function=function)
+        return Hand(self._passages.enter(Role.STARTER, Entrance(place.account, ""), place.region), permit)
+
+    def surveyor(self, entrance: Entrance, region: str) -> Hand:
+        """Return who looks what there is in a source account, and only reads.
+
+        Without a role it is who this process is, which must be in that account. Raises RefusedError, AwsError,
+        SourceError.
+        """
+        if entrance.account in self._entrances[Role.SCRATCH]:
+            raise RefusedError(f"account {entrance.account} is configured as a {Role.SCRATCH} account")
+        return Hand(self._passages.enter(Role.SURVEYOR, entrance, region))
 
     def objects(self, role: Role, account: str, region: str, permit: Permit | None = None) -> Objects:
         """Enter an account for objects in bulk. Without a permit they are only read. Raises what `hand` raises."""

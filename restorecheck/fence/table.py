@@ -3,7 +3,8 @@
 The guard enforces this table and the IAM policies are made from it, so a new call begins here. There is no call that
 turns deletion protection off, none that removes tags, none that writes to an instance or a cluster of a source account,
 none that makes, changes or deletes a bucket. Into a bucket of a source account a recorder alone may put one new object.
-A notifier publishes to topics that are configured, and neither reads nor makes anything.
+A notifier publishes to topics that are configured, and neither reads nor makes anything. A keeper writes the state of
+the service below one prefix and deletes nothing; a starter starts the one function that runs checks; a surveyor reads.
 """
 
 from __future__ import annotations
@@ -19,6 +20,9 @@ class Role(StrEnum):
     SCRATCH = "scratch"
     RECORDER = "recorder"  # who writes a manifest beside a backup, and does nothing else
     NOTIFIER = "notifier"  # who publishes a notice to a topic, and does nothing else
+    KEEPER = "keeper"  # who keeps the state of the service in a bucket of its own account
+    STARTER = "starter"  # who starts runs, each as an execution of one function
+    SURVEYOR = "surveyor"  # who looks, once, what there is in a source account that could be tested
 
 
 class Effect(StrEnum):
@@ -119,6 +123,38 @@ TABLE: dict[Role, dict[str, dict[str, Effect]]] = {
     },
     Role.NOTIFIER: {
         "sns": {"Publish": Effect.CREATE},
+    },
+    Role.KEEPER: {
+        "sts": {"GetCallerIdentity": Effect.READ},
+        "s3": {
+            "GetBucketVersioning": Effect.READ,
+            "GetObject": Effect.READ,
+            "ListObjectsV2": Effect.READ,
+            "PutObject": Effect.CREATE,
+        },
+    },
+    Role.STARTER: {
+        "lambda": {
+            "GetDurableExecution": Effect.READ,
+            "ListDurableExecutionsByFunction": Effect.READ,
+            "Invoke": Effect.CREATE,
+        },
+    },
+    Role.SURVEYOR: {
+        "sts": {"GetCallerIdentity": Effect.READ},
+        "kms": {"DescribeKey": Effect.READ},
+        "rds": {
+            "DescribeDBClusters": Effect.READ,
+            "DescribeDBClusterSnapshots": Effect.READ,
+            "DescribeDBInstances": Effect.READ,
+            "DescribeDBSnapshots": Effect.READ,
+        },
+        "s3": {
+            "GetBucketLocation": Effect.READ,
+            "GetBucketVersioning": Effect.READ,
+            "ListBuckets": Effect.READ,
+            "ListObjectVersions": Effect.READ,
+        },
     },
 }
 
