@@ -82,8 +82,8 @@ class StepFailedError(RestorecheckError):
 class AwsError(SourceError):
     """An AWS API answered with an error. `code` is the wire code; the kind comes from `failures.AWS_ERRORS`."""
 
-    def __init__(self, code: str, message: str, *, kind: str, retryable: bool) -> None:
-        super().__init__(message, kind=kind, retryable=retryable)
+    def __init__(self, code: str, message: str, hint: str = "", *, kind: str, retryable: bool) -> None:
+        super().__init__(message, hint, kind=kind, retryable=retryable)
         self.code = code
 
 

@@ -92,7 +92,8 @@ KINDS: dict[str, Kind] = {
     "throttled": _unproven("AWS throttled our calls for too long", "spread the schedules; the next run may pass"),
     "aws-unavailable": _unproven("AWS did not answer as it should", "look at the AWS Health Dashboard; run again"),
     "permission": _unproven(
-        "a role may not do what a run needs", "run `restorecheck doctor`; compare with docs/fence.md"
+        "a role may not do what a run needs",
+        "run `restorecheck doctor`; compare the role's policy with what `restorecheck iam` prints",
     ),
     "credentials": _unproven("AWS does not accept our credentials", "check the role, its trust policy and external_id"),
     "key-access": _unproven(
@@ -249,6 +250,7 @@ AWS_ERRORS: dict[str, str] = {
     # who we are
     "AccessDenied": "permission",
     "AccessDeniedException": "permission",
+    "AuthorizationError": "permission",  # as SNS says it
     "UnauthorizedOperation": "permission",
     "NotAuthorized": "permission",
     "OptInRequired": "permission",

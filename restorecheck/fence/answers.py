@@ -7,6 +7,8 @@ import botocore.parsers
 
 from restorecheck.errors import AwsError, SourceError
 from restorecheck.failures import RETRYABLE_KINDS, of_aws_error
+from restorecheck.fence.denials import hint_of, hint_of_head, hint_of_key
+from restorecheck.fence.table import Role
 
 _ENTERING = frozenset(
     {"AssumeRole", "AssumeRoleWithWebIdentity", "CreateOAuth2Token", "CreateToken", "GetRoleCredentials"}
@@ -48,15 +50,25 @@ def reason_of(code: str, status: int, operation: str) -> str:
     return "credentials" if kind == "permission" and operation in _ENTERING else kind
 
 
-def of_client_error(error: botocore.exceptions.ClientError, operation: str, account: str) -> AwsError:
-    """Return what an error that AWS answered means."""
+def of_client_error(
+    error: botocore.exceptions.ClientError, operation: str, account: str, role: Role | None = None
+) -> AwsError:
+    """Return what an error that AWS answered means, and which permission the role lacks if it says so."""
     details = error.response.get("Error", {})
     code = details.get("Code", "") or "Unknown"
     kind = kind_of(code, error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
     if kind == "permission" and error.operation_name in _ENTERING:  # botocore enters when credentials run out
         kind, operation = "credentials", error.operation_name
     message = f"{operation} in account {account}: {code}: {details.get('Message', '')}".rstrip(": ")
-    return AwsError(code, message, kind=kind, retryable=kind in RETRYABLE_KINDS)
+    return AwsError(code, message, _hint(role, kind, operation, message), kind=kind, retryable=kind in RETRYABLE_KINDS)
+
+
+def _hint(role: Role | None, kind: str, operation: str, message: str) -> str:
+    """Return which permission is missing, as far as AWS says it; empty: what the kind of failure says must do."""
+    if kind in {"permission", "credentials"}:
+        bare = role is not None and operation.startswith("Head")
+        return hint_of(role, message) or (hint_of_head(role, operation) if role and bare else "")
+    return hint_of_key(role) if kind == "key-access" and role else ""
 
 
 def of_no_answer(

@@ -193,7 +193,7 @@ class Courier:
         try:
             found = self._passage.credentials()
         except botocore.exceptions.ClientError as e:
-            raise of_client_error(e, f"entering as {self.role}", self.account) from e
+            raise of_client_error(e, f"entering as {self.role}", self.account, self.role) from e
         except botocore.exceptions.BotoCoreError as e:
             raise of_no_answer(e, f"entering as {self.role}", self.account) from e
         if found is None:

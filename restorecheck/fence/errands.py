@@ -17,6 +17,7 @@ from restorecheck.errors import RestorecheckError, SourceError
 from restorecheck.fence import object_requests
 from restorecheck.fence.object_requests import Reply, error_of
 from restorecheck.fence.reading import Digests, Reading, asked_of
+from restorecheck.fence.table import Role
 from restorecheck.sources.versions.interface import Checksums, Copy, Head, Place, Read, Seen
 
 TRIES = 6
@@ -29,6 +30,10 @@ class Sender(Protocol):
     @property
     def account(self) -> str:
         """The account that it is in."""
+
+    @property
+    def role(self) -> Role:
+        """In which role."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +115,7 @@ def _sent(send: Send) -> Generator[Wish, Any, Reply]:
     tried = 0
     while True:
         reply: Reply = yield send
-        error = error_of(send.operation, send.by.account, reply)
+        error = error_of(send.operation, send.by.account, reply, send.by.role)
         if error is None:
             return reply
         tried += 1
@@ -160,7 +165,7 @@ def _read_through(reading: Reading, by: Sender, slow: bool) -> Generator[Wish, A
             raise SourceError(f"GetObject in account {by.account}: {reading.wrong}", kind="unknown-answer")
         if not reading.missing:  # whatever became of the connection then
             return
-        error = error_of("GetObject", by.account, reply)
+        error = error_of("GetObject", by.account, reply, by.role)
         if error is None:
             message = f"GetObject in account {by.account}: the answer ended before the object did"
             error = SourceError(message, kind="aws-unavailable", retryable=True)

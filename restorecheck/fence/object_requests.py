@@ -17,6 +17,8 @@ from urllib.parse import quote, urlsplit
 from restorecheck.errors import AwsError, RestorecheckError, SourceError
 from restorecheck.failures import RETRYABLE_KINDS
 from restorecheck.fence.answers import kind_of
+from restorecheck.fence.denials import hint_of, hint_of_head
+from restorecheck.fence.table import Role
 
 _METHODS = {"GetObject": "GET", "HeadObject": "HEAD", "CopyObject": "PUT", "PutObject": "PUT"}
 _HEADERS = {
@@ -132,7 +134,7 @@ def request_of(operation: str, params: Mapping[str, Any], prefix: str) -> Writte
 # --- what answers say ----------------------------------------------------------------------------------------------
 
 
-def error_of(operation: str, account: str, reply: Reply) -> RestorecheckError | None:
+def error_of(operation: str, account: str, reply: Reply, role: Role | None = None) -> RestorecheckError | None:
     """Return what is wrong with an answer, or None. Redirects are not followed, so they are errors too."""
     doing = f"{operation} in account {account}"
     if reply.broken:
@@ -148,7 +150,12 @@ def error_of(operation: str, account: str, reply: Reply) -> RestorecheckError | 
         kind = "object-sealed"
     if kind == "permission" and "kms:" in message:
         kind = "key-access"
-    return AwsError(code, f"{doing}: {code}: {message}".rstrip(": "), kind=kind, retryable=kind in RETRYABLE_KINDS)
+    hint = hint_of(role, message)
+    if not hint and role and kind == "permission" and operation == "HeadObject":
+        hint = hint_of_head(role, operation)
+    return AwsError(
+        code, f"{doing}: {code}: {message}".rstrip(": "), hint, kind=kind, retryable=kind in RETRYABLE_KINDS
+    )
 
 
 def _said(name: bytes, body: bytes) -> str:

@@ -116,7 +116,7 @@ class Passage:
             with self._guard.allow(service, operation, permit):
                 answer: dict[str, Any] = method(**params)
         except botocore.exceptions.ClientError as e:
-            raise of_client_error(e, operation, self.account) from e
+            raise of_client_error(e, operation, self.account, self.role) from e
         except (botocore.exceptions.BotoCoreError, botocore.parsers.ResponseParserError) as e:
             raise of_no_answer(e, operation, self.account) from e
         return answer

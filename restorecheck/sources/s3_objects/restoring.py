@@ -221,8 +221,8 @@ class _Pass:
     def refused(self) -> SourceError:
         """Return the error of objects that could not be copied."""
         refusals, kind = self.refusals, self.refusals.kind
-        hint = refusals.hint
-        if kind == "permission" and self.reach.source.transfer == "copy":
+        hint = refusals.hint  # by S3's own words, if it said which permission is missing
+        if not hint and kind == "permission" and self.reach.source.transfer == "copy":
             hint = (
                 "allow the scratch role s3:GetObjectVersion in the policy of the source bucket (and kms:Decrypt in that"
                 ' of its key), or set transfer = "stream"'
