@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from restorecheck.admission import Use, admit, use_of
 from restorecheck.config import Config
 from restorecheck.durable import Clock
-from restorecheck.engines.dbos import BrokenOff, Taken
+from restorecheck.engines.taking import BrokenOff, Taken
 from restorecheck.errors import StoreError
 from restorecheck.failures import kind
 from restorecheck.model import Entry, Failure, Report, RunState, Verdict

@@ -9,8 +9,20 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
-from restorecheck.config.resolved import Config, Prices, Programs, ScratchAccount, Service, SourceAccount, State
+from restorecheck.config.resolved import (
+    Config,
+    Prices,
+    Programs,
+    ScratchAccount,
+    Service,
+    SourceAccount,
+    State,
+    StateBucket,
+)
 from restorecheck.errors import Problem
+
+Target = Literal["container", "lambda"]
+"""Where restorecheck shall run."""
 
 __all__ = [
     "Config",
@@ -20,6 +32,8 @@ __all__ = [
     "Service",
     "SourceAccount",
     "State",
+    "StateBucket",
+    "Target",
     "json_schema",
     "load",
     "review",
@@ -33,11 +47,14 @@ def load(path: Path) -> Config:
     return loading.load(path)
 
 
-def review(path: Path) -> tuple[Config, list[Problem]]:
-    """Return the configuration, and remarks on what is allowed and yet proves little. Raises as `load`."""
+def review(path: Path, target: Target = "container") -> tuple[Config, list[Problem]]:
+    """Return the configuration, and remarks on what is allowed and yet proves little.
+
+    Raises as `load`, and for `lambda` also with all that is right and yet cannot work there.
+    """
     from restorecheck.config import loading  # noqa: PLC0415 - see above
 
-    return loading.review(path)
+    return loading.review_for_lambda(path) if target == "lambda" else loading.review(path)
 
 
 def json_schema(which: Literal["config", "check"]) -> dict[str, Any]:

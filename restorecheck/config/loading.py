@@ -5,11 +5,12 @@ Reads the files that it is pointed to and writes nothing; it asks neither AWS no
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from restorecheck.config import accounts, checks, remarks, service, telling, told
+from restorecheck.config import accounts, checks, lambda_target, remarks, service, telling, told
 from restorecheck.config.check_shape import CheckFile
 from restorecheck.config.document import Document, read
 from restorecheck.config.resolved import Config, Prices, Programs, State
@@ -27,6 +28,7 @@ MOST_ASSERTIONS = 2000
 """Of all checks: each is a series of several metrics, and more is what no Prometheus should be asked to keep."""
 
 _HINT = "docs/configuration.md describes every key"
+_HINT_LAMBDA = "docs/lambda-limits.md says what fits into Lambda, and why"
 
 
 def load(path: Path) -> Config:
@@ -37,6 +39,21 @@ def load(path: Path) -> Config:
 def review(path: Path) -> tuple[Config, list[Problem]]:
     """Return the configuration, and what is remarked on checks that are right. Raises as `load`."""
     config, files = _load(path)
+    return config, [remark for file in files for remark in file.remarks()]
+
+
+def review_for_lambda(path: Path) -> tuple[Config, list[Problem]]:
+    """Return what `review` does. Raises ConfigError also with what is right, and yet cannot work on AWS Lambda."""
+    config, files = _load(path)
+    document, *of_checks = files
+    for at, message in lambda_target.of_all(config):
+        document.wrong(at, message)
+    by_name = {check.name: check for check in config.checks}
+    for file in of_checks:
+        for at, message in lambda_target.of(by_name[file.tree.check.name]):
+            file.wrong(at, message)
+    if problems := [problem for file in files for problem in file.problems()]:
+        raise ConfigError(problems, _HINT_LAMBDA)
     return config, [remark for file in files for remark in file.remarks()]
 
 
@@ -110,7 +127,7 @@ def _programs(document: Document[ConfigFile], path: Path) -> Programs:
     found = {"postgresql": table.postgresql or [], "mysql": table.mysql or []}
     for key, said in found.items():
         for index, directory in enumerate(said):
-            if not (path.parent / directory).is_dir():
+            if not os.path.isdir(path.parent / directory):
                 document.wrong(
                     ("programs", key, index),
                     f"{directory} is not a directory; write where the programs are, or leave it out",
@@ -124,7 +141,7 @@ def _own(document: Document[ConfigFile], path: Path, key: str, said: str | None)
     if not said:
         return None
     directory = (path.parent / said).absolute()
-    if directory.exists() and not directory.is_dir():
+    if os.path.exists(directory) and not os.path.isdir(directory):  # where Path raises for what we may not look at
         document.wrong((key,), f"{said} is not a directory; write the name of one, it is made when needed")
     return directory
 
@@ -158,12 +175,17 @@ def _directory(document: Document[ConfigFile], path: Path, state: State) -> Path
 
 def _check_files(document: Document[ConfigFile], directory: Path, path: Path) -> list[Document[CheckFile]]:
     shown = document.tree.checks or "checks"
-    if not directory.is_dir():
+    if not os.path.isdir(directory):
         document.wrong(
             ("checks",), f"{shown} is not a directory; make {directory} and put one file for each check into it"
         )
         return []
-    found = sorted(file for file in directory.rglob("*.toml") if not file.name.startswith("."))  # editors' own files
+    found = sorted(
+        file
+        for file in directory.rglob("*.toml")
+        if not file.name.startswith(".")  # editors' own files
+        and not file.relative_to(directory).parts[0].startswith("..")  # where Kubernetes keeps what its links lead to
+    )
     for deeper in (file for file in found if file.parent != directory):
         document.wrong(
             ("checks",),

@@ -16,9 +16,7 @@ import threading
 from collections.abc import Awaitable, Callable, Collection, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from typing import Any, TypeVar
 
 from dbos import DBOS, DBOSConfig, SetWorkflowID
@@ -27,6 +25,7 @@ from dbos import Serializer as DbosSerializer
 from restorecheck.durable import Clock, Durable, Json, Listener, bug, decode, encode
 from restorecheck.engines.inline import RecordingDurable, never
 from restorecheck.engines.records import CONNECTIONS, connect, of_database, passes, records, told
+from restorecheck.engines.taking import BrokenOff, Taken
 from restorecheck.errors import RestorecheckError, StoreError
 from restorecheck.model import Report
 
@@ -38,24 +37,6 @@ WORKFLOW = "restorecheck.verify"
 
 Verify = Callable[[Durable], Awaitable[Report]]
 T = TypeVar("T")
-
-
-class Taken(StrEnum):
-    """What became of a run that a process wanted to take."""
-
-    BEGUN = "begun"
-    RESUMED = "resumed"
-    ENDED = "ended"  # its report is in the records
-    FOREIGN = "foreign"  # begun under another step sequence: nobody can go on with it
-    FAILED = "failed"  # its records say that it ended with a bug
-
-
-@dataclass(frozen=True, slots=True)
-class BrokenOff:
-    """Why a run stopped in this process without an end."""
-
-    why: str
-    store: bool  # the records could not be written: trying again will help once they can
 
 
 class _PlainJson(DbosSerializer):

@@ -122,7 +122,10 @@ class RecordingDurable:
         await self._kept(name, act, type(None))
 
     async def _kept(self, name: str, act: Callable[[], Awaitable[Json]], of: type[T]) -> T:
-        envelope = await self._record(name, act)
+        return self._taken(name, await self._record(name, act), of)
+
+    def _taken(self, name: str, envelope: Json, of: type[T]) -> T:
+        """Take a recorded envelope as what came of a step."""
         self._phases.append(phase_of(name, envelope))
         try:
             value = unwrap(name, envelope, of)

@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 from demo_world import until
 from journal import Journal, JournalDurable, SkipClock
+from local_lambda import lived
+from store_places import postgres_place
 from workflow.scripted import check
 
 from restorecheck.durable import Durable, Look
@@ -25,6 +27,11 @@ RUN = "orders-db-20261121t0300z"
 NOW = datetime(2026, 11, 21, 3, 0, tzinfo=UTC)
 FAR = NOW + timedelta(days=1)
 Body = Callable[[Durable], Awaitable[str]]
+
+IN_ONE_PROCESS = ["inline", "journal", "dbos", pytest.param("dbos on postgresql", marks=pytest.mark.long)]
+"""Engines whose waits last as long as a process; a clock that only goes forward tells them how long that is."""
+
+pytest_plugins = ("store_fixtures",)
 
 
 class Watcher:
@@ -55,7 +62,7 @@ def _as_report(durable: Durable, text: str) -> Report:
     return Report(durable.run_id, "orders-db", Verdict.UNPROVEN, NOW, NOW, Failure("internal", "body", text))
 
 
-@pytest.fixture(params=["inline", "journal", "dbos"])
+@pytest.fixture(params=[*IN_ONE_PROCESS, "lambda"])
 def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
     clock, watcher, asked = SkipClock(NOW), Watcher(), threading.Event()
     if request.param == "inline":
@@ -65,24 +72,43 @@ def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
         journal = Journal()
         make = lambda: JournalDurable(RUN, journal, clock, watcher, asked.is_set)  # noqa: E731
         yield Bench(lambda body: asyncio.run(body(make())), clock, watcher, asked.set)
+    elif request.param == "lambda":
+        yield Bench(lambda body: _on_lambda(body, clock, watcher, asked), clock, watcher, asked.set)
     else:
-        bodies: list[Body] = []
+        url = f"sqlite:///{tmp_path / 'runs.sqlite'}"
+        if request.param == "dbos on postgresql":
+            url = postgres_place(request.getfixturevalue("store_server")).url
+        yield from _on_dbos(url, clock, watcher)
 
-        async def verify(durable: Durable) -> Report:
-            return _as_report(durable, await bodies[0](durable))
 
-        engine = DbosEngine(f"sqlite:///{tmp_path / 'runs.sqlite'}", verify, clock, watcher, name="one", every=0.05)
-        engine.start()
+def _on_lambda(body: Body, clock: SkipClock, watcher: Watcher, asked: threading.Event) -> str:
+    async def verify(durable: Durable) -> Report:
+        return _as_report(durable, await body(durable))
 
-        def execute(body: Body) -> str:
-            bodies.append(body)
-            assert engine.take(RUN) is Taken.BEGUN
-            report = until(lambda: engine.report(RUN))
-            assert report.failure is not None
-            return report.failure.message
+    ended = lived(RUN, verify, clock, watcher, asked.is_set)
+    assert ended.report is not None, ended.error
+    text: str = ended.report["failure"]["message"]
+    return text
 
-        yield Bench(execute, clock, watcher, lambda: engine.cancel(RUN))
-        engine.close()
+
+def _on_dbos(url: str, clock: SkipClock, watcher: Watcher) -> Iterator[Bench]:
+    bodies: list[Body] = []
+
+    async def verify(durable: Durable) -> Report:
+        return _as_report(durable, await bodies[0](durable))
+
+    engine = DbosEngine(url, verify, clock, watcher, name="one", every=0.05)
+    engine.start()
+
+    def execute(body: Body) -> str:
+        bodies.append(body)
+        assert engine.take(RUN) is Taken.BEGUN
+        report = until(lambda: engine.report(RUN))
+        assert report.failure is not None
+        return report.failure.message
+
+    yield Bench(execute, clock, watcher, lambda: engine.cancel(RUN))
+    engine.close()
 
 
 def test_a_value_comes_back_as_it_was(bench: Bench):
@@ -309,7 +335,7 @@ def test_no_step_of_the_way_there_begins_after_its_time(bench: Bench):
     ran: list[str] = []
 
     async def body(durable: Durable) -> str:
-        by = bench.clock.now() + timedelta(hours=1)
+        by = NOW + timedelta(hours=1)
         await durable.step("one", lambda: bench.clock.skip(3700), of=type(None), by=by)
         try:
             await durable.step("two", lambda: ran.append("two"), of=type(None), by=by)
@@ -337,6 +363,7 @@ def test_a_wait_of_the_way_there_ends_with_the_whole_run(bench: Bench):
     assert "whole run" in message
 
 
+@pytest.mark.parametrize("bench", IN_ONE_PROCESS, indirect=True)
 def test_a_clock_that_is_set_neither_ends_a_wait_nor_makes_a_step_long(bench: Bench):
     looks: list[int] = []
 

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 from journal import Journal, JournalDurable, SkipClock
+from workflow.conftest import Run
 from workflow.scripted import BUILT, NOW, POINT, RUN, Cloud, ScriptedPorts, check, failing, verify
 
 from restorecheck.durable import decode, encode
@@ -13,12 +14,7 @@ from restorecheck.errors import SourceError
 from restorecheck.model import Against, Assertion, Cell, Expectation, Known, Level, Measured, Outcome, Report, Verdict
 
 
-def run(cloud: Cloud, declared=None, *, cancelled=lambda: False) -> Report:
-    durable = InlineDurable(RUN, SkipClock(NOW), None, cancelled)
-    return verify(durable, ScriptedPorts(cloud, declared))
-
-
-def test_a_good_backup_passes_and_nothing_is_left():
+def test_a_good_backup_passes_and_nothing_is_left(run: Run):
     cloud = Cloud()
     report = run(cloud)
     assert report.verdict is Verdict.PASSED
@@ -39,7 +35,7 @@ def test_the_steps_and_their_order_are_these():
     assert [p.name for p in durable.phases] == ["plan", "find", *there, "examine", *back, "prove", "record"]
 
 
-def test_rows_that_vanished_are_broken():
+def test_rows_that_vanished_are_broken(run: Run):
     report = run(Cloud(rows="41"))
     assert report.verdict is Verdict.BROKEN
     assert report.failure is not None
@@ -53,7 +49,7 @@ def test_rows_that_vanished_are_broken():
     ("kind", "verdict"),
     [("quota", Verdict.UNPROVEN), ("incompatible-restore", Verdict.BROKEN), ("never heard of", Verdict.UNPROVEN)],
 )
-def test_a_failure_anywhere_has_its_verdict_and_leaves_nothing(place: str, kind: str, verdict: Verdict):
+def test_a_failure_anywhere_has_its_verdict_and_leaves_nothing(run: Run, place: str, kind: str, verdict: Verdict):
     cloud = Cloud(faults={place: [failing(kind)]})
     report = run(cloud)
     assert report.verdict is verdict
@@ -65,14 +61,14 @@ def test_a_failure_anywhere_has_its_verdict_and_leaves_nothing(place: str, kind:
     assert report.leaked == ()
 
 
-def test_a_bug_of_ours_is_unproven_and_torn_down():
+def test_a_bug_of_ours_is_unproven_and_torn_down(run: Run):
     cloud = Cloud(faults={"look restore": [ZeroDivisionError("oops")]})
     report = run(cloud)
     assert (report.verdict, report.failure.kind) == (Verdict.UNPROVEN, "internal")
     assert cloud.pieces == {}
 
 
-def test_a_retryable_error_is_tried_again_where_it_may_help():
+def test_a_retryable_error_is_tried_again_where_it_may_help(run: Run):
     throttled = [failing("throttled", retryable=True)] * 3
     cloud = Cloud(faults={"find": [*throttled, failing("throttled", retryable=True)]})
     assert run(cloud).failure.kind == "throttled"  # for ever: five tries, then it is a failure
@@ -94,7 +90,7 @@ def test_a_retryable_error_is_tried_again_where_it_may_help():
     assert tries == ["begin restore"] * 2
 
 
-def test_what_is_not_retryable_is_not_tried_again():
+def test_what_is_not_retryable_is_not_tried_again(run: Run):
     cloud = Cloud()
     tries = []
 
@@ -108,7 +104,7 @@ def test_what_is_not_retryable_is_not_tried_again():
     assert tries == ["begin restore"]
 
 
-def test_a_restore_that_never_ends_is_given_up_at_its_limit_and_torn_down():
+def test_a_restore_that_never_ends_is_given_up_at_its_limit_and_torn_down(run: Run):
     cloud = Cloud()
     stuck = dict.fromkeys(BUILT, 2)
 
@@ -125,14 +121,14 @@ def test_a_restore_that_never_ends_is_given_up_at_its_limit_and_torn_down():
     assert cloud.pieces == {}
 
 
-def test_a_cancelled_run_tears_down_and_is_unproven():
+def test_a_cancelled_run_tears_down_and_is_unproven(run: Run):
     cloud = Cloud()
     report = run(cloud, cancelled=lambda: "restore" in cloud.pieces)
     assert (report.verdict, report.failure.kind, report.failure.phase) == (Verdict.UNPROVEN, "cancelled", "restore")
     assert cloud.pieces == {}
 
 
-def test_what_cannot_be_torn_down_is_leaked_beside_the_verdict_and_the_rest_goes():
+def test_what_cannot_be_torn_down_is_leaked_beside_the_verdict_and_the_rest_goes(run: Run):
     cloud = Cloud(faults={"begin drop restore": [failing("permission")]})
     report = run(cloud)
     assert report.verdict is Verdict.PASSED
@@ -141,7 +137,7 @@ def test_what_cannot_be_torn_down_is_leaked_beside_the_verdict_and_the_rest_goes
     assert any("permission" in note for note in report.notes)
 
 
-def test_a_teardown_that_was_refused_once_is_asked_for_again_while_it_is_waited_for():
+def test_a_teardown_that_was_refused_once_is_asked_for_again_while_it_is_waited_for(run: Run):
     cloud = Cloud()
     refusals = ["begin drop restore"]
 
@@ -157,54 +153,54 @@ def test_a_teardown_that_was_refused_once_is_asked_for_again_while_it_is_waited_
     assert cloud.pieces == {}
 
 
-def test_not_being_able_to_look_for_leftovers_is_never_passed():
+def test_not_being_able_to_look_for_leftovers_is_never_passed(run: Run):
     report = run(Cloud(faults={"prove": [failing("permission")]}))
     assert (report.verdict, report.failure.kind) == (Verdict.UNPROVEN, "not-proven-gone")
 
 
-def test_not_being_able_to_look_does_not_hide_that_the_backup_is_broken():
+def test_not_being_able_to_look_does_not_hide_that_the_backup_is_broken(run: Run):
     report = run(Cloud(rows="1", faults={"prove": [failing("permission")]}))
     assert (report.verdict, report.failure.kind) == (Verdict.BROKEN, "assertion-failed")
 
 
-def test_a_refusal_of_the_fence_shows_in_the_report():
+def test_a_refusal_of_the_fence_shows_in_the_report(run: Run):
     for place in ("begin restore", "begin drop restore", "prove"):
         assert run(Cloud(faults={place: [failing("refused")]})).refused, place
 
 
-def test_without_a_plan_there_is_a_report_all_the_same():
+def test_without_a_plan_there_is_a_report_all_the_same(run: Run):
     cloud = Cloud(faults={"plan": [failing("config")]})
     report = run(cloud)
     assert (report.verdict, report.check, report.failure.kind) == (Verdict.UNPROVEN, "orders-db", "config")
     assert cloud.reports == {RUN: report}
 
 
-def test_a_report_that_cannot_be_kept_is_returned_and_says_so():
+def test_a_report_that_cannot_be_kept_is_returned_and_says_so(run: Run):
     cloud = Cloud(faults={"record": [failing("internal")]})
     report = run(cloud)
     assert report.verdict is Verdict.PASSED
     assert any(note.startswith("record:") for note in report.notes)
 
 
-def test_a_newest_point_older_than_the_rpo_is_broken_however_good_its_data():
+def test_a_newest_point_older_than_the_rpo_is_broken_however_good_its_data(run: Run):
     stale = replace(POINT, created=NOW - timedelta(days=3), newest=NOW - timedelta(days=3))
     report = run(Cloud(point=stale))
     assert (report.verdict, report.failure.kind) == (Verdict.BROKEN, "stale")
     assert report.point_age_seconds == timedelta(days=3).total_seconds()
 
 
-def test_a_stale_backup_is_broken_also_when_the_restore_could_not_be_tried():
+def test_a_stale_backup_is_broken_also_when_the_restore_could_not_be_tried(run: Run):
     stale = replace(POINT, created=NOW - timedelta(days=3), newest=NOW - timedelta(days=3))
     report = run(Cloud(point=stale, faults={"begin restore": [failing("quota")]}))
     assert (report.verdict, report.failure.kind) == (Verdict.BROKEN, "stale")
 
 
-def test_an_old_point_picked_on_purpose_is_judged_by_the_newest():
+def test_an_old_point_picked_on_purpose_is_judged_by_the_newest(run: Run):
     picked = replace(POINT, created=NOW - timedelta(days=30))
     assert run(Cloud(point=picked)).verdict is Verdict.PASSED
 
 
-def test_a_report_says_how_far_its_proof_goes_and_one_that_broke_off_claims_nothing():
+def test_a_report_says_how_far_its_proof_goes_and_one_that_broke_off_claims_nothing(run: Run):
     report = run(Cloud())
     assert report.level is Level.ANSWERED
     assert report.proven[0].startswith("answered: ")
@@ -213,7 +209,7 @@ def test_a_report_says_how_far_its_proof_goes_and_one_that_broke_off_claims_noth
     assert (broken.proven, broken.level, broken.measured) == ((), Level.NOTHING, ())
 
 
-def test_a_number_is_held_against_what_the_plan_knew_and_kept_for_later_runs():
+def test_a_number_is_held_against_what_the_plan_knew_and_kept_for_later_runs(run: Run):
     previous = Against("previous")
     expect = Expectation(at_least=Cell("number", "0.9"), of=previous)
     grown = check(assertions=(Assertion("present", "select count(*) from orders", expect),))
@@ -228,7 +224,7 @@ def test_a_number_is_held_against_what_the_plan_knew_and_kept_for_later_runs():
     assert "1,799 is 0.89 of the 2,000 of the run of 2026-11-21" in lost.failure.message
 
 
-def test_what_a_reference_recorded_comes_with_the_answers():
+def test_what_a_reference_recorded_comes_with_the_answers(run: Run):
     live = Against("reference", reference="live")
     expect = Expectation(at_least=Cell("number", "1"), of=live)
     held = check(assertions=(Assertion("present", "select count(*) from orders", expect),))
@@ -239,7 +235,7 @@ def test_what_a_reference_recorded_comes_with_the_answers():
     assert run(Cloud(recorded=recorded), held).verdict is Verdict.PASSED
 
 
-def test_a_slow_restore_is_a_warning_and_does_not_break_the_backup():
+def test_a_slow_restore_is_a_warning_and_does_not_break_the_backup(run: Run):
     report = run(Cloud(), check(rto=timedelta(seconds=1)))
     assert report.verdict is Verdict.PASSED
     assert [f.outcome for f in report.findings if f.name == "rto"] == [Outcome.WARN]
@@ -247,17 +243,14 @@ def test_a_slow_restore_is_a_warning_and_does_not_break_the_backup():
     assert report.restore_seconds > 1
 
 
-def test_a_check_that_only_restores_passes_on_an_answer_and_not_without_one():
+def test_a_check_that_only_restores_passes_on_an_answer_and_not_without_one(run: Run):
     only = check(assertions=(), restores=True)
-    cloud = Cloud()
-    ports = ScriptedPorts(cloud, only)
-    report = verify(InlineDurable(RUN, SkipClock(NOW)), ports)
-    assert report.verdict is Verdict.PASSED
+    assert run(Cloud(), only).verdict is Verdict.PASSED
     broken = Cloud(faults={"look open": [failing("database-unreachable")]})
-    assert verify(InlineDurable(RUN, SkipClock(NOW)), ScriptedPorts(broken, only)).verdict is Verdict.UNPROVEN
+    assert run(broken, only).verdict is Verdict.UNPROVEN
 
 
-def test_a_report_survives_json():
+def test_a_report_survives_json(run: Run):
     report = run(Cloud(rows="41"))
     assert decode(encode(report, Report), Report) == report
 
@@ -273,7 +266,7 @@ def test_a_replay_of_a_finished_run_runs_nothing_and_says_the_same():
 
 
 @pytest.mark.parametrize("place", ["restore", "drop restore"])
-def test_aws_that_does_not_answer_for_an_hour_costs_time_and_no_verdict(place: str):
+def test_aws_that_does_not_answer_for_an_hour_costs_time_and_no_verdict(run: Run, place: str):
     """From the first look at this stage on, nothing answers for an hour: no look, no begin."""
     cloud, clock = Cloud(at_most=timedelta(hours=2)), SkipClock(NOW)
     silent: list[float] = []
@@ -285,13 +278,13 @@ def test_aws_that_does_not_answer_for_an_hour_costs_time_and_no_verdict(place: s
             raise failing("aws-unavailable", retryable=True)
 
     cloud.trip = trip  # type: ignore[method-assign]
-    report = verify(InlineDurable(RUN, clock), ScriptedPorts(cloud))
+    report = run(cloud, clock=clock)
     assert report.verdict is Verdict.PASSED
     assert (cloud.pieces, report.leaked) == ({}, ())
     assert (report.ended - report.started) > timedelta(hours=1)
 
 
-def test_aws_that_does_not_answer_when_a_run_begins_is_unproven_and_nothing_was_made():
+def test_aws_that_does_not_answer_when_a_run_begins_is_unproven_and_nothing_was_made(run: Run):
     cloud = Cloud(faults={"find": [failing("aws-unavailable", retryable=True)]})
     report = run(cloud)
     assert (report.verdict, report.failure.kind) == (Verdict.UNPROVEN, "aws-unavailable")
