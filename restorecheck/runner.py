@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from restorecheck.alerts.sender import Sender
 from restorecheck.alerts.telling import Telling
@@ -19,11 +19,12 @@ from restorecheck.durable import Durable, Listener, bug
 from restorecheck.engines.clock import WallClock
 from restorecheck.engines.dbos import DbosEngine
 from restorecheck.errors import RestorecheckError, StoreError
-from restorecheck.model import Check, Entry, Report, RunState, Trigger
+from restorecheck.model import Check, Entry, Replica, Report, RunState, Trigger
 from restorecheck.ports import LivePorts, fence_of
 from restorecheck.replica import Membership
 from restorecheck.schedule import run_id
 from restorecheck.state import open_store, same_key
+from restorecheck.store import Store
 from restorecheck.verify import verify
 
 TICK = 0.1
@@ -62,13 +63,13 @@ class Runner:
         membership.join("run")
         try:
             dead = membership.dead()
-            self._none_busy(checks)
+            _none_busy(self.store, checks)
             engine = self._engine(membership)
             engine.start()
             try:
                 for name in dead:
                     engine.bury(name)
-                runs = [self._entered(check, membership.id).run_id for check in checks]
+                runs = [entered(self.store, check, membership.id, self.clock.now()).run_id for check in checks]
                 only = frozenset(check.name for check in checks)
                 dispatcher = Dispatcher(self.store, engine, membership, self.clock, _untold, only=only)
                 reports = self._to_the_end(runs, dispatcher)
@@ -84,16 +85,8 @@ class Runner:
 
     def detach(self, names: Sequence[str]) -> list[Entry]:
         """Leave these runs to the service. Raises RestorecheckError `config` if nobody serves."""
-        checks = [self.config.check(name) for name in dict.fromkeys(names)]
         membership_of(self.config, self.store, self._lost).dead()
-        if not any(replica.role == "serve" for replica in self.store.replicas.all()):
-            raise RestorecheckError(
-                "nobody serves: the run would wait until somebody does",
-                "start `restorecheck serve`, or leave --detach away",
-                kind="config",
-            )
-        self._none_busy(checks)
-        return [self._entered(check, None) for check in checks]
+        return detached(self.config, self.store, self.store.replicas.all(), names, self.clock.now())
 
     def cancel(self) -> None:
         """Ask every run of this process to tear down. May be called from a signal handler."""
@@ -108,33 +101,6 @@ class Runner:
         self.store.close()
 
     # --- one run each ------------------------------------------------------------------------------------------------
-
-    def _none_busy(self, checks: Sequence[Check]) -> None:
-        living = {replica.id: replica for replica in self.store.replicas.all()}
-        wanted = {check.name for check in checks}
-        for entry in self.store.ledger.running():
-            holder = living.get(entry.owner or "")
-            if entry.check in wanted and holder is not None:
-                raise RestorecheckError(
-                    f"{entry.check} is being run already, by process {holder.pid} on {holder.host}",
-                    f"wait for it, or end it with `restorecheck cancel {entry.run_id}`",
-                    kind="config",
-                )
-
-    def _entered(self, check: Check, owner: str | None) -> Entry:
-        """Return the run of a check that is to be brought to its end: an unfinished one, or a new one."""
-        ledger = self.store.ledger
-        now = self.clock.now()
-        for entry in (*ledger.running(), *ledger.waiting()):
-            if entry.check == check.name and (entry.state is RunState.RUNNING or entry.not_before <= now):
-                return entry  # not one whose jitter lies ahead: by hand means now
-        now = now.replace(microsecond=0)
-        while True:
-            run = run_id(check.name, now)
-            entry = Entry(run, check.name, check.placement.account, now, now, Trigger.HAND, owner=owner)
-            if ledger.add(entry):
-                return entry
-            now += timedelta(seconds=1)  # a run of this second is there already
 
     def _to_the_end(self, runs: Sequence[str], dispatcher: Dispatcher) -> list[Report]:
         room = places(self.config)
@@ -207,6 +173,51 @@ class Runner:
             threads=threads,
             lapsed=membership.lapsed,
         )
+
+
+def detached(
+    config: Config, store: Store, alive: Sequence[Replica], names: Sequence[str], now: datetime
+) -> list[Entry]:
+    """Leave runs of these checks to who serves. Raises RestorecheckError `config` if nobody of who lives does."""
+    checks = [config.check(name) for name in dict.fromkeys(names)]
+    if not any(replica.role == "serve" for replica in alive):
+        raise RestorecheckError(
+            "nobody serves: the run would wait until somebody does",
+            "see that the functions tick (docs/lambda.md)"
+            if config.state.bucket
+            else "start `restorecheck serve`, or leave --detach away",
+            kind="config",
+        )
+    _none_busy(store, checks)
+    return [entered(store, check, None, now) for check in checks]
+
+
+def _none_busy(store: Store, checks: Sequence[Check]) -> None:
+    living = {replica.id: replica for replica in store.replicas.all()}
+    wanted = {check.name for check in checks}
+    for entry in store.ledger.running():
+        holder = living.get(entry.owner or "")
+        if entry.check in wanted and holder is not None:
+            raise RestorecheckError(
+                f"{entry.check} is being run already, by process {holder.pid} on {holder.host}",
+                f"wait for it, or end it with `restorecheck cancel {entry.run_id}`",
+                kind="config",
+            )
+
+
+def entered(store: Store, check: Check, owner: str | None, now: datetime) -> Entry:
+    """Return the run of a check that is to be brought to its end: an unfinished one, or a new one."""
+    ledger = store.ledger
+    for entry in (*ledger.running(), *ledger.waiting()):
+        if entry.check == check.name and (entry.state is RunState.RUNNING or entry.not_before <= now):
+            return entry  # not one whose jitter lies ahead: by hand means now
+    now = now.replace(microsecond=0)
+    while True:
+        run = run_id(check.name, now)
+        entry = Entry(run, check.name, check.placement.account, now, now, Trigger.HAND, owner=owner)
+        if ledger.add(entry):
+            return entry
+        now += timedelta(seconds=1)  # a run of this second is there already
 
 
 def _untold(event: str, **facts: object) -> None:

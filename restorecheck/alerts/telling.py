@@ -48,12 +48,15 @@ Tell = Callable[..., Any]
 class Telling:
     """The telling of one process. `round` is for one thread, and may be called as often as it likes.
 
-    `serves`: this process stays, so it also tries the receivers and pings that the service lives.
+    `serves`: this process stays, so it also tries the receivers and pings that the service lives. `began` is since when
+    somebody serves without a break, by the monotonic clock; None: since now.
     """
 
-    def __init__(self, store: Store, clock: Clock, tell: Tell, me: str, *, serves: bool = True) -> None:
+    def __init__(
+        self, store: Store, clock: Clock, tell: Tell, me: str, *, serves: bool = True, began: float | None = None
+    ) -> None:
         self._store, self._clock, self._tell, self._me, self._serves = store, clock, tell, me, serves
-        self._began = clock.monotonic()
+        self._began = clock.monotonic() if began is None else began
         self._looked = float("-inf")
         self._seen: tuple[object, ...] = ()
         self._owed: set[str] = set()  # timers that were claimed, and of which nothing is in the store yet

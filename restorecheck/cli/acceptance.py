@@ -17,14 +17,13 @@ from rich import box
 from rich.table import Table
 
 from restorecheck.assertions import difference
-from restorecheck.cli import exits, human
+from restorecheck.cli import exits, human, stores
 from restorecheck.cli.output import emit, err, errors, out
 from restorecheck.config import load
 from restorecheck.engines.clock import WallClock
 from restorecheck.errors import RestorecheckError
 from restorecheck.failures import KINDS
 from restorecheck.model import Assertion, Check, Measured, Report, Verdict
-from restorecheck.state import open_store
 from restorecheck.store import Acceptance, Store
 
 
@@ -42,22 +41,16 @@ def accept(
     with errors("accept", as_json=as_json):
         loaded = load(config)
         declared = loaded.check(check)
-        store = open_store(loaded.state)
-        try:
-            if not assertions:
+        if not assertions:
+            with stores.opened(loaded) as store:
                 _list(store, check, as_json=as_json)
-                return
-            if not (reason or "").strip():
-                hint = f'restorecheck accept {check} {" ".join(assertions)} --reason "…"'
-                raise RestorecheckError("say why: an acceptance is kept with its reason", hint, kind="config")
-            names = [_declared(declared, name).name for name in dict.fromkeys(assertions)]
-            said = _Said(check, WallClock().now(), by or _who(), (reason or "").strip())
-            found = [_acceptance(store, said, name, run) for name in names]  # all of them, or none
-            held = {one.assertion: one.measured for one in store.baselines.known(declared, said.at)}
-            before = {name: held.get(name) for name in names}  # what runs were compared with until now
-            store.baselines.accept(found)
-        finally:
-            store.close()
+            return
+        if not (reason or "").strip():
+            hint = f'restorecheck accept {check} {" ".join(assertions)} --reason "…"'
+            raise RestorecheckError("say why: an acceptance is kept with its reason", hint, kind="config")
+        names = [_declared(declared, name).name for name in dict.fromkeys(assertions)]
+        said = _Said(check, WallClock().now(), by or _who(), (reason or "").strip())
+        found, before = stores.changed(loaded, lambda store: _accepted(store, declared, said, names, run))
     _told(found, before, as_json=as_json)
 
 
@@ -69,6 +62,16 @@ class _Said:
     at: datetime
     actor: str
     reason: str
+
+
+def _accepted(
+    store: Store, check: Check, said: _Said, names: Sequence[str], run: str | None
+) -> tuple[list[Acceptance], dict[str, Measured | None]]:
+    """Keep what is accepted, and return it with what runs were compared with until now."""
+    found = [_acceptance(store, said, name, run) for name in names]  # all of them, or none
+    held = {one.assertion: one.measured for one in store.baselines.known(check, said.at)}
+    store.baselines.accept(found)
+    return found, {name: held.get(name) for name in names}
 
 
 def _who() -> str:

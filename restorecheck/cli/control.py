@@ -5,73 +5,86 @@ None of them talks to a process: what they write is heard by whichever process r
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
-from restorecheck.cli import exits, standing
+from restorecheck.cli import exits, standing, stores
 from restorecheck.cli import upcoming as listing
 from restorecheck.cli.moments import moment
 from restorecheck.cli.output import emit, err, errors
 from restorecheck.config import Config, load
 from restorecheck.engines.clock import WallClock
-from restorecheck.errors import RestorecheckError
-from restorecheck.model import Check, RunState
+from restorecheck.errors import RestorecheckError, StoreError
+from restorecheck.model import Check, Entry, Replica, RunState
 from restorecheck.replica import living
-from restorecheck.state import locks, open_store
+from restorecheck.state import bucket_state, locks
 from restorecheck.store import Store
 from restorecheck.timetable import consider
 
 
-@contextmanager
-def _opened(config: Path) -> Iterator[tuple[Config, Store, datetime]]:
-    loaded = load(config)
-    store = open_store(loaded.state)
-    try:
-        yield loaded, store, WallClock().now()
-    finally:
-        store.close()
-
-
 def upcoming(config: Path, count: int, *, as_json: bool) -> None:
     """List what comes when."""
-    with errors("next", as_json=as_json), _opened(config) as (loaded, store, now):
-        pauses = store.pauses.all()
+    with errors("next", as_json=as_json):
+        loaded, now = load(config), WallClock().now()
+        with stores.opened(loaded) as store:
+            pauses = store.pauses.all()
     listing.render(loaded, pauses, now, count, as_json=as_json)
 
 
 def status(config: Path, *, as_json: bool) -> None:
     """Show who serves, what runs, what waits, and how each check stands."""
-    with errors("status", as_json=as_json), _opened(config) as (loaded, store, now):
-        seen = standing.look(loaded, store, now)
+    with errors("status", as_json=as_json):
+        loaded, now = load(config), WallClock().now()
+        with stores.opened(loaded) as store:
+            seen = standing.look(loaded, store, now)
     standing.render(seen, now, as_json=as_json)
 
 
 def cancel(run_id: str, config: Path, *, as_json: bool) -> None:
     """Ask a run to tear down and end."""
-    with errors("cancel", as_json=as_json), _opened(config) as (loaded, store, _now):
-        entry = store.ledger.cancel(run_id)
-        if entry is None:
-            raise RestorecheckError(
-                f"there is no run {run_id!r}", "`restorecheck status` lists those under way", kind="config"
-            )
-        if entry.state is RunState.ENDED:
-            raise RestorecheckError(
-                f"{run_id} has ended already", f"`restorecheck show {run_id}` shows its proof", kind="config"
-            )
-        alive = living(store.replicas.all(), locks(loaded.state), loaded.service.takeover)
+    with errors("cancel", as_json=as_json):
+        loaded = load(config)
+        entry, alive = stores.changed(loaded, lambda store: _cancelled(run_id, loaded, store))
+        if loaded.state.bucket is not None:
+            _hears(run_id, loaded)
     if as_json:
         emit("cancel", exits.PASSED, run=run_id)
         return
     err.print(f"{run_id} tears down and ends as unproven: cancelled", markup=False)
     if not any(replica.id == entry.owner or replica.role == "serve" for replica in alive):
-        err.print("  nobody serves now: it does so as soon as `restorecheck serve` or `run` takes it up")
+        err.print(f"  nobody serves now: it does so as soon as {_who(loaded)} takes it up")
+
+
+def _cancelled(run_id: str, loaded: Config, store: Store) -> tuple[Entry, list[Replica]]:
+    entry = store.ledger.cancel(run_id)
+    if entry is None:
+        raise RestorecheckError(
+            f"there is no run {run_id!r}", "`restorecheck status` lists those under way", kind="config"
+        )
+    if entry.state is RunState.ENDED:
+        raise RestorecheckError(
+            f"{run_id} has ended already", f"`restorecheck show {run_id}` shows its proof", kind="config"
+        )
+    return entry, living(store.replicas.all(), locks(loaded.state), loaded.service.takeover)
+
+
+def _hears(run_id: str, loaded: Config) -> None:
+    """Leave the word where the run itself looks. The next tick does so, too, so it is no failure if this fails."""
+    with TemporaryDirectory(prefix="restorecheck-state-") as directory, suppress(StoreError):
+        bucket_state(loaded.state, Path(directory)).cancel(run_id)
+
+
+def _who(loaded: Config) -> str:
+    return "a tick of the functions on Lambda" if loaded.state.bucket else "`restorecheck serve` or `run`"
 
 
 def pause(checks: Sequence[str], until: str | None, config: Path, *, as_json: bool) -> None:
     """Let checks not run on their schedules."""
-    with errors("pause", as_json=as_json), _opened(config) as (loaded, store, now):
+    with errors("pause", as_json=as_json):
+        loaded, now = load(config), WallClock().now()
         named = [loaded.check(name) for name in dict.fromkeys(checks)]
         ends = {check.name: moment(until, check.timezone) if until else None for check in named}
         for name, end in ends.items():
@@ -79,8 +92,7 @@ def pause(checks: Sequence[str], until: str | None, config: Path, *, as_json: bo
                 raise RestorecheckError(
                     f"--until {until} is over already for {name}", "write a time to come", kind="config"
                 )
-        for name, end in ends.items():
-            store.pauses.pause(name, now, end)
+        stores.changed(loaded, lambda store: _paused(store, ends, now))
     if as_json:
         emit("pause", exits.PASSED, paused={name: end.isoformat() if end else None for name, end in ends.items()})
         return
@@ -89,11 +101,17 @@ def pause(checks: Sequence[str], until: str | None, config: Path, *, as_json: bo
     err.print("  a run under way goes on; `restorecheck run` runs a paused check all the same")
 
 
+def _paused(store: Store, ends: Mapping[str, datetime | None], now: datetime) -> None:
+    for name, end in ends.items():
+        store.pauses.pause(name, now, end)
+
+
 def resume(checks: Sequence[str], config: Path, *, as_json: bool) -> None:
     """Let paused checks run again."""
-    with errors("resume", as_json=as_json), _opened(config) as (loaded, store, now):
+    with errors("resume", as_json=as_json):
+        loaded, now = load(config), WallClock().now()
         named = [loaded.check(name) for name in dict.fromkeys(checks)]
-        were = {check.name: _resumed(store, check, loaded, now) for check in named}
+        were = stores.changed(loaded, lambda store: {c.name: _resumed(store, c, loaded, now) for c in named})
     if as_json:
         emit("resume", exits.PASSED, resumed=[name for name, was in were.items() if was])
         return

@@ -5,10 +5,10 @@ They are printed, or sent where whoever runs it says: it comes from cron, after 
 
 from __future__ import annotations
 
-from contextlib import closing
 from pathlib import Path
 
 from restorecheck import __version__
+from restorecheck.cli import stores
 from restorecheck.cli.output import errors
 from restorecheck.config import Config, load
 from restorecheck.config.receivers import Exports
@@ -18,7 +18,6 @@ from restorecheck.metrics import derived, exposition
 from restorecheck.metrics.exporting import Sends, ways
 from restorecheck.metrics.figures import Figures
 from restorecheck.metrics.standing import Facts, Look
-from restorecheck.state import open_store
 
 
 def metrics(config: Path, exports: Exports) -> None:
@@ -47,6 +46,6 @@ def _tried(send: Sends, now: Figures) -> RestorecheckError | None:
 def figures(config: Config) -> Figures:
     """Return what the store says now. Raises StoreError: what could not be read must not pass for what is."""
     now = WallClock().now()
-    with closing(open_store(config.state)) as store:
+    with stores.opened(config) as store:
         kept = Look(store).kept(config, now)
     return derived.figures(Facts(config, now, __version__, kept))

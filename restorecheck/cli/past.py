@@ -5,29 +5,29 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from restorecheck import evidence
-from restorecheck.cli import exits, proofs
+from restorecheck.cli import exits, proofs, stores
 from restorecheck.cli.moments import since as since_of
 from restorecheck.cli.output import emit, err, errors, out
-from restorecheck.config import load
+from restorecheck.config import Config, load
 from restorecheck.durable import encode
 from restorecheck.engines.clock import WallClock
 from restorecheck.model import Miss, Report
-from restorecheck.state import open_store
+from restorecheck.state import bucket_state
 
 
 def history(checks: Sequence[str], config: Path, limit: int, since: str | None, *, as_json: bool) -> None:
     """List runs, newest first, and the times at which none began."""
     with errors("history", as_json=as_json):
         loaded = load(config)
-        store = open_store(loaded.state)
         begin = since_of(since, WallClock().now()) if since else None
-        reports = store.proofs.runs(checks, since=begin, limit=limit)
-        # Of a list that was cut, only what was missed in the time that it covers belongs to it.
-        cut = reports[-1].started if len(reports) == limit and begin is None else begin
-        missed = store.ledger.missed(checks, cut)
-        store.close()
+        with stores.opened(loaded) as store:
+            reports = store.proofs.runs(checks, since=begin, limit=limit)
+            # Of a list that was cut, only what was missed in the time that it covers belongs to it.
+            cut = reports[-1].started if len(reports) == limit and begin is None else begin
+            missed = store.ledger.missed(checks, cut)
         if not reports and not missed:  # a misspelt name must not look like a check that never ran
             for name in checks:
                 loaded.check(name)
@@ -51,13 +51,22 @@ def _shown(at: datetime) -> str:
     return f"{at:%Y-%m-%d %H:%M} UTC"
 
 
+def _recorded(config: Config, run_id: str) -> Report | None:
+    """Return the record of a run, if the state is in a bucket: it is there before the store has it, and after."""
+    if config.state.bucket is None:
+        return None
+    with TemporaryDirectory(prefix="restorecheck-state-") as directory:
+        return bucket_state(config.state, Path(directory)).report(run_id)
+
+
 def show(run_id: str, config: Path, *, as_json: bool) -> None:
     """Show one proof."""
     with errors("show", as_json=as_json):
         loaded = load(config)
-        store = open_store(loaded.state)
-        report = store.proofs.run(run_id)
-        store.close()
+        report = _recorded(loaded, run_id)
+        if report is None:
+            with stores.opened(loaded) as store:
+                report = store.proofs.run(run_id)
     if as_json:
         emit("show", exits.PASSED, reports=[encode(report, Report)])
     else:

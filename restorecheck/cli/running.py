@@ -11,14 +11,18 @@ from types import FrameType
 from typing import NoReturn
 
 from restorecheck.assertions.words import count
-from restorecheck.cli import exits, proofs
+from restorecheck.cli import exits, proofs, stores
 from restorecheck.cli.output import emit, err, errors, out
 from restorecheck.cli.progress import Progress
-from restorecheck.config import load
+from restorecheck.config import Config, load
 from restorecheck.durable import encode
+from restorecheck.engines.clock import WallClock
 from restorecheck.errors import RestorecheckError
-from restorecheck.model import Report
-from restorecheck.runner import Runner
+from restorecheck.model import Entry, Report
+from restorecheck.replica import living
+from restorecheck.runner import Runner, detached
+from restorecheck.state import locks
+from restorecheck.store import Store
 
 INTERRUPTED = 130
 """Exit code after a second Ctrl-C: 128 + SIGINT, as shells have it."""
@@ -30,8 +34,12 @@ def run(names: Sequence[str], config: Path, *, everything: bool, detach: bool, a
         if bool(names) == everything:
             raise RestorecheckError("which checks?", "name them, or say --all", kind="config")
         loaded = load(config)
-        runner = Runner(loaded, progress, lost)
         wanted = [check.name for check in loaded.checks] if everything else names
+        if detach and loaded.state.bucket is not None:
+            entries = stores.changed(loaded, lambda store: _left_to_functions(loaded, store, wanted))
+            _print_detached([entry.run_id for entry in entries], as_json=as_json)
+            return
+        runner = Runner(loaded, progress, lost)
         if detach:
             entries = runner.detach(wanted)
         else:
@@ -43,6 +51,11 @@ def run(names: Sequence[str], config: Path, *, everything: bool, detach: bool, a
         _print_detached([entry.run_id for entry in entries], as_json=as_json)
     else:
         finish("run", reports, as_json=as_json)
+
+
+def _left_to_functions(loaded: Config, store: Store, names: Sequence[str]) -> list[Entry]:
+    alive = living(store.replicas.all(), locks(loaded.state), loaded.service.takeover)
+    return detached(loaded, store, alive, names, WallClock().now())
 
 
 def _print_untold(runner: Runner) -> None:

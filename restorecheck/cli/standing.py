@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from rich import box
@@ -20,9 +20,13 @@ from restorecheck.model import Entry, Miss, Pause, Replica, Verdict
 from restorecheck.replica import living
 from restorecheck.state import locks
 from restorecheck.store import Pending, Store
+from restorecheck.store.bucket import REBUILT
 from restorecheck.timetable import Upcoming, upcoming
 
 _COLOURS = {Verdict.PASSED: "green", Verdict.BROKEN: "bold red", Verdict.UNPROVEN: "yellow"}
+
+ANEW = timedelta(days=30)
+"""For how long it is shown that a working copy was made anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,8 @@ class Standing:
     sweep: dict[str, Any] | None
     untold: dict[str, Pending]  # by receiver
     troubles: int  # that last
+    functions: bool  # the state is in a bucket: functions on Lambda serve, and no process can
+    rebuilt: dict[str, Any] | None  # when and why the working copy in the bucket was made anew
 
 
 def look(config: Config, store: Store, now: datetime) -> Standing:
@@ -60,6 +66,8 @@ def look(config: Config, store: Store, now: datetime) -> Standing:
         sweep=store.notes.get("sweep"),
         untold=store.notices.pending(),
         troubles=sum(not is_quiet(episode) for episode in store.notices.episodes()),
+        functions=config.state.bucket is not None,
+        rebuilt=store.notes.get(REBUILT),
     )
 
 
@@ -72,6 +80,10 @@ def render(seen: Standing, now: datetime, *, as_json: bool) -> None:
     out.print(_table(seen, now))
     if seen.sweep:
         out.print(f"last sweep {seen.sweep['at'][:16].replace('T', ' ')} UTC: {seen.sweep['summary']}", markup=False)
+    if seen.rebuilt and now - datetime.fromisoformat(seen.rebuilt["at"]) < ANEW:
+        at, why, runs = seen.rebuilt["at"][:16].replace("T", " "), seen.rebuilt["why"], seen.rebuilt["runs"]
+        said = f"the working copy {why}, and was made anew at {at} UTC from the records of {count(runs, 'run')}"
+        out.print(f"{said}: docs/state-in-s3.md says what is gone", markup=False, style="red", soft_wrap=True)
     _print_notices(seen, now)
 
 
@@ -81,7 +93,8 @@ def _print_processes(seen: Standing) -> None:
         does = "serves" if replica.role == "serve" else "runs checks by hand"
         out.print(f"{replica.host} process {replica.pid} {does}, {held} under way", markup=False)
     if not any(replica.role == "serve" for replica in seen.replicas):
-        err.print("nobody serves: nothing runs on schedule until `restorecheck serve` is started", style="bold red")
+        until = "the functions tick again" if seen.functions else "`restorecheck serve` is started"
+        err.print(f"nobody serves: nothing runs on schedule until {until}", style="bold red")
 
 
 def _print_notices(seen: Standing, now: datetime) -> None:
@@ -167,4 +180,5 @@ def _plain(seen: Standing) -> dict[str, Any]:
             for name, waiting in seen.untold.items()
         ],
         "troubles": seen.troubles,
+        "rebuilt": seen.rebuilt,
     }

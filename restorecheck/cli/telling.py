@@ -19,7 +19,7 @@ from rich.text import Text
 
 from restorecheck.alerts.sender import Sender
 from restorecheck.alerts.telling import trials
-from restorecheck.cli import exits, human
+from restorecheck.cli import exits, human, stores
 from restorecheck.cli.output import emit, err, errors, out
 from restorecheck.config import Config, load
 from restorecheck.engines.clock import WallClock
@@ -27,11 +27,14 @@ from restorecheck.errors import RestorecheckError
 from restorecheck.model import Episode, Turn
 from restorecheck.ports import fence_of
 from restorecheck.replica import living, new_name
-from restorecheck.state import locks, open_store
+from restorecheck.state import locks
 from restorecheck.store import Fate, Pending, Routed, Store
 
 PATIENCE = 45.0
 """Seconds that a trial waits for what receivers say: each may take ten, apprise thirty."""
+
+PATIENCE_WITH_TICKS, BETWEEN_LOOKS = 600.0, 5.0
+"""Seconds that a trial waits where functions on Lambda send: they begin every few minutes."""
 
 GIVEN_UP = timedelta(days=7)
 """How far back what was given up is shown."""
@@ -42,15 +45,16 @@ def notify(names: Sequence[str], config: Path, *, test: bool, as_json: bool) -> 
     with errors("notify", as_json=as_json):
         loaded = load(config)
         _known(loaded, names)
-        store = open_store(loaded.state)
-        try:
-            if not test:
+        if not test:
+            with stores.opened(loaded) as store:
                 _show(loaded, store, names, as_json=as_json)
-                return
-            served = _is_served(loaded, store)
-            fates = _tried(loaded, store, names, served=served)
-        finally:
-            store.close()
+            return
+        if loaded.state.bucket is not None:
+            served, fates = True, _tried_by_functions(loaded, names)
+        else:
+            with stores.opened(loaded) as store:
+                served = _is_served(loaded, store)
+                fates = _tried(loaded, store, names, served=served)
     code = exits.PASSED if all(fate.arrived for fate in fates) else exits.UNPROVEN
     _told(loaded, fates, names, code, served=served, as_json=as_json)
     raise SystemExit(code)
@@ -79,9 +83,9 @@ def _is_served(config: Config, store: Store) -> bool:
     return any(replica.role == "serve" for replica in found)
 
 
-def _tried(config: Config, store: Store, names: Sequence[str], *, served: bool) -> list[Fate]:
-    clock = WallClock()
-    drafts = trials(config, clock.now(), names)
+def _routed(config: Config, store: Store, names: Sequence[str], *, served: bool) -> list[str]:
+    """Have receivers tried, and return the ids of what is sent."""
+    drafts = trials(config, WallClock().now(), names)
     if not drafts:
         raise RestorecheckError(
             "heartbeats are not tried: a ping that says that something failed would be a false alarm",
@@ -92,7 +96,35 @@ def _tried(config: Config, store: Store, names: Sequence[str], *, served: bool) 
         drafts = tuple(draft for draft in drafts if draft.notice.turn is Turn.FIRING)
     keys = tuple(sorted({draft.notice.key for draft in drafts}))  # or this trial would wait for the end of the last
     store.notices.route(lambda *_: Routed(deliveries=drafts, replaced=keys))
-    ids = [draft.notice.id for draft in drafts if draft.notice.turn is Turn.FIRING]
+    return [draft.notice.id for draft in drafts if draft.notice.turn is Turn.FIRING]
+
+
+def _tried_by_functions(config: Config, names: Sequence[str]) -> list[Fate]:
+    """Leave the trial to the next tick, which is who sends every notice, and wait for what it tells."""
+
+    def routed(store: Store) -> list[str]:
+        if not _is_served(config, store):
+            raise RestorecheckError(
+                "no tick was heard of in the last minutes, so nobody would send it",
+                "see that the functions tick (docs/lambda.md)",
+                kind="config",
+            )
+        return _routed(config, store, names, served=True)
+
+    ids = stores.changed(config, routed)
+    err.print("the next tick of the functions sends it", markup=False)
+    end = WallClock().monotonic() + PATIENCE_WITH_TICKS
+    while True:
+        with stores.opened(config) as store:
+            fates = store.notices.fates(ids)
+        if all(fate.ended or fate.reason for fate in fates) or WallClock().monotonic() >= end:
+            return fates
+        threading.Event().wait(BETWEEN_LOOKS)
+
+
+def _tried(config: Config, store: Store, names: Sequence[str], *, served: bool) -> list[Fate]:
+    clock = WallClock()
+    ids = _routed(config, store, names, served=served)
     sender = Sender(store, clock, new_name(), _untold, lambda: fence_of(config))
     end = clock.monotonic() + PATIENCE
     while True:

@@ -1,4 +1,4 @@
-"""Addresses in the configuration: of the store's database, and of our own web server. Pure.
+"""Addresses in the configuration: of the store's database or bucket, and of our own web server. Pure.
 
 A database's address may hold a password. No message, table or proof may show it: `masked` is how it is shown, and it
 hides too much rather than too little.
@@ -11,7 +11,9 @@ from urllib.parse import urlsplit
 
 from restorecheck.config.values import shown
 
-STATE = r"^(postgres(ql)?://[^/#\s]*/[^/?#@\s]+(\?[^#\s]*)?|(?!.*://).*\S.*)$"
+_FOLDER = r"[A-Za-z0-9][A-Za-z0-9_.-]*"
+BUCKET = rf"s3://([a-z0-9][a-z0-9.-]{{1,61}}[a-z0-9])/({_FOLDER}(?:/{_FOLDER})*)/?(?:\?region=([a-z]{{2}}[a-z0-9-]*-[0-9]+))?"
+STATE = rf"^({BUCKET}|postgres(ql)?://[^/#\s]*/[^/?#@\s]+(\?[^#\s]*)?|(?!.*://).*\S.*)$"
 SERVER = r"^postgres(ql)?://[^:/?#@\s]+@[^/?#@\s]+(/[^/?#@\s]*)?(\?[^#\s]*)?$"
 LISTEN = r"^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+):[0-9]{1,5}$"
 
@@ -29,9 +31,16 @@ def masked(url: str) -> str:
 
 
 def state(text: str) -> str:
-    """Read where the state is: a directory as it is, or the address of a PostgreSQL database as `postgresql://…`."""
+    """Read where the state is: a directory or a bucket as it is, a PostgreSQL database as `postgresql://…`."""
     if not text.strip():
         raise ValueError("is empty; write something, or leave the key out")
+    if text.lower().startswith("s3://"):
+        if bucket(text) is None:
+            raise ValueError(
+                f"{shown(text)} does not name a bucket and a prefix in it; write for example "
+                '"s3://restorecheck-state/prod", and its region behind it if need be, "?region=eu-central-1"'
+            )
+        return text
     if "://" not in text:
         if "?" in text:
             raise ValueError("has a ?, which no address of a store can hold; write another name")
@@ -40,7 +49,7 @@ def state(text: str) -> str:
     said = shown(masked(text))
     if scheme.lower() not in ("postgresql", "postgres"):
         raise ValueError(
-            f"{said} is neither a directory nor a PostgreSQL database; "
+            f"{said} is neither a directory nor a PostgreSQL database nor a bucket; "
             'write state = "state", or for example state = "postgresql://restorecheck@db.example.org/restorecheck"'
         )
     if why := _why_not_database(f"postgresql://{rest}"):
@@ -49,6 +58,12 @@ def state(text: str) -> str:
             '"postgresql://restorecheck@db.example.org:5432/restorecheck?sslmode=verify-full"'
         )
     return f"postgresql://{rest}"
+
+
+def bucket(text: str) -> tuple[str, str, str | None] | None:
+    """Return the bucket, the prefix (which ends in `/`) and the region of `s3://…`; None: it is not so written."""
+    found = re.fullmatch(BUCKET, text)
+    return (found[1], f"{found[2]}/", found[3]) if found else None
 
 
 def _why_not_database(url: str) -> str | None:

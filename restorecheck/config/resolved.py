@@ -66,32 +66,56 @@ class Programs:
 
 
 @dataclass(frozen=True, slots=True)
-class State:
-    """Where what must not be forgotten is: a directory of this machine, or a PostgreSQL database for all replicas."""
+class StateBucket:
+    """A place in a bucket of the account that restorecheck itself is in."""
 
-    directory: Path | None  # absolute; perhaps not there yet. None: a database
+    name: str
+    prefix: str  # ends in `/`
+    region: str | None  # None: that of the process
+    endpoint_url: str | None  # an AWS on this machine; None: the real one
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """Where what must not be forgotten is: a directory of this machine, a PostgreSQL database for all, or a bucket."""
+
+    directory: Path | None  # absolute; perhaps not there yet. None: a database or a bucket
     url: str | None = field(repr=False)  # `postgresql://…`, and perhaps a password in it: show `shown` instead
-    key: Path  # the file of the service key; perhaps not there yet
+    key: Path  # the file of the service key; perhaps not there yet: for a bucket that is the rule, it holds one itself
+    bucket: StateBucket | None = None
 
     @property
     def shared(self) -> bool:
         """Whether several machines may work on it."""
-        return self.url is not None
+        return self.directory is None
 
     @property
     def store_url(self) -> str:
-        """The address of the store. May hold a password."""
-        return self.url or f"sqlite:///{self.directory}/restorecheck.sqlite"
+        """The address of the store. May hold a password. Raises RestorecheckError `config` for a bucket."""
+        return self._url or f"sqlite:///{self.directory}/restorecheck.sqlite"
 
     @property
     def runs_url(self) -> str:
-        """The address of the records of durable runs. May hold a password."""
-        return self.url or f"sqlite:///{self.directory}/runs.sqlite"
+        """The address of the records of durable runs. May hold a password. Raises RestorecheckError as `store_url`."""
+        return self._url or f"sqlite:///{self.directory}/runs.sqlite"
 
     @property
     def shown(self) -> str:
         """What may be shown of it."""
+        if self.bucket:
+            return f"s3://{self.bucket.name}/{self.bucket.prefix.rstrip('/')}"
         return masked(self.url) if self.url else str(self.directory)
+
+    @property
+    def _url(self) -> str | None:
+        if self.bucket:
+            raise RestorecheckError(
+                f"no process can work on the state in {self.shown}: it is fetched and put back as a whole",
+                "it is for the functions on AWS Lambda, and `restorecheck run --detach` leaves a run to them; "
+                'for a process, write state = "state", or state = "postgresql://…"',
+                kind="config",
+            )
+        return self.url
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,13 +5,15 @@ Looks whether a file stands where a directory is meant, and no further. It never
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
+from restorecheck.config import addresses
 from restorecheck.config.complaints import too_short
 from restorecheck.config.document import Document
-from restorecheck.config.resolved import Service, State
+from restorecheck.config.resolved import Service, State, StateBucket
 from restorecheck.config.shape import ConfigFile
 from restorecheck.config.values import spoken
 
@@ -31,8 +33,11 @@ def state(document: Document[ConfigFile], path: Path) -> State:
     """Return where the state is, and complain about a place that cannot hold it."""
     said = document.tree.state or "state"
     key = path.parent / document.tree.service_key if document.tree.service_key else None
-    if key and key.is_dir():
+    if key and os.path.isdir(key):
         document.wrong(("service_key",), "is a directory; write the name of a file, which only restorecheck may read")
+    if (place := addresses.bucket(said)) is not None:
+        bucket = StateBucket(*place, document.tree.endpoint_url)
+        return State(None, None, (key or path.parent / KEY).absolute(), bucket)
     if "://" in said:
         if not key and not document.unclear("service_key"):
             document.wrong(
@@ -42,7 +47,7 @@ def state(document: Document[ConfigFile], path: Path) -> State:
             )
         return State(None, said, (key or path.parent / KEY).absolute())
     directory = (path.parent / said).resolve()
-    if directory.exists() and not directory.is_dir():
+    if os.path.exists(directory) and not os.path.isdir(directory):  # where Path raises for what we may not look at
         document.wrong(("state",), "is a file; write the name of a directory, which is made when it is needed")
     return State(directory, None, key.absolute() if key else directory / KEY)
 

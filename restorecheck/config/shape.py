@@ -295,8 +295,13 @@ class ConfigFile(Shape):
 
     state: State | None = Field(
         default=None,
-        description="Where the store and the durable runs are: a directory, or a PostgreSQL database.",
-        examples=["state", "postgresql://restorecheck@db.example.org/restorecheck?sslmode=verify-full"],
+        description="Where the store and the durable runs are: a directory, or a PostgreSQL database; on AWS Lambda, a "
+        "PostgreSQL database or a place in a versioned bucket.",
+        examples=[
+            "state",
+            "postgresql://restorecheck@db.example.org/restorecheck?sslmode=verify-full",
+            "s3://restorecheck-state/prod?region=eu-central-1",
+        ],
     )
     service_key: Text | None = Field(
         default=None,

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import IntEnum
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
@@ -51,12 +52,14 @@ locks that it holds: one that is frozen there must not keep the others from taki
 class Database:
     """One database of ours. Safe to use from several threads; every process opens its own."""
 
-    def __init__(self, url: str, clock: Callable[[], float]) -> None:
+    def __init__(self, url: str, clock: Callable[[], float], *, passing: bool = False) -> None:
         self._clock = clock
         location = _parsed(url)
         self.masked = location.set(drivername=location.get_backend_name(), query={}).render_as_string()
         self.sqlite = location.get_backend_name() == "sqlite"
         self.engine = _sqlite(location) if self.sqlite else _postgresql(location)
+        if passing and self.sqlite:
+            sa.event.listen(self.engine, "connect", _do_not_sync)
 
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:
@@ -109,6 +112,28 @@ class Database:
         if count not in {0, 1}:  # a driver that does not count must not make every row look like a known one
             raise StoreError(f"the store {self.masked} did not say how many rows it took", retryable=False)
         return count == 1
+
+    def vacuum_into(self, path: Path) -> None:
+        """Write a SQLite database to a new file, whole and without its log. Raises StoreError."""
+        self._outside("VACUUM INTO ?", str(path))
+
+    def checkpoint(self) -> None:
+        """Move the log of a SQLite database into its file, and empty it. Raises StoreError."""
+        self._outside("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def logged(self) -> int:
+        """Return how many bytes the log of a SQLite database has."""
+        log = Path(f"{self.engine.url.database}-wal")
+        return log.stat().st_size if log.exists() else 0
+
+    def _outside(self, statement: str, *values: str) -> None:
+        """Execute what no transaction may hold."""
+        with translate(self.masked), self.engine.connect() as connection:
+            raw: Any = connection.connection  # on which SQLAlchemy has begun nothing
+            try:
+                raw.execute(statement, values).fetchall()
+            except self.engine.dialect.loaded_dbapi.Error as e:
+                raise sa.exc.OperationalError(statement, None, e) from e
 
     def close(self) -> None:
         """Give all connections back."""
@@ -173,6 +198,10 @@ def _tune_sqlite(connection: Any, _record: object) -> None:
     cursor.execute("PRAGMA synchronous = FULL")  # in WAL mode, NORMAL may lose the last commits with the power
     cursor.execute("PRAGMA foreign_keys = ON")
     cursor.close()
+
+
+def _do_not_sync(connection: Any, _record: object) -> None:
+    connection.execute("PRAGMA synchronous = OFF")
 
 
 def _set_wal(cursor: Any) -> None:

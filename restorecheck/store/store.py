@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from datetime import datetime
+from pathlib import Path
 
 import sqlalchemy as sa
 
@@ -26,6 +27,9 @@ from restorecheck.store.tables import NOTES
 from restorecheck.store.timers import Timers
 
 _PING = "ping"
+PRUNED = "pruned"
+"""The note of the time before which runs were forgotten."""
+
 _ROOM = "." * 8192  # more than one page of either database: there must be room for something
 
 
@@ -52,14 +56,15 @@ class Store:
         self.first_seen = FirstSeen(database)
 
     @classmethod
-    def open(cls, url: str, *, clock: Callable[[], float] = time.time) -> Store:
+    def open(cls, url: str, *, clock: Callable[[], float] = time.time, passing: bool = False) -> Store:
         """Open a store, made or migrated as needed: `sqlite:////absolute/path` or `postgresql://…`.
 
-        `clock` gives seconds since 1970, and is the store's clock in SQLite; PostgreSQL has its own. Raises
+        `clock` gives seconds since 1970, and is the store's clock in SQLite; PostgreSQL has its own. `passing`:
+        what is kept in this SQLite file is kept elsewhere, so it need not outlive a loss of power. Raises
         RestorecheckError `config` if it is damaged, no database, of a newer release or not ours to write; StoreError
         if it cannot be reached.
         """
-        database = Database(url, clock)
+        database = Database(url, clock, passing=passing)
         try:
             bring_up_to_date(database)
         except BaseException:
@@ -86,7 +91,21 @@ class Store:
         The newest run and the newest passed run of every check are kept. Old misses, delivered events and deliveries
         that have ended go too; no counter does.
         """
-        return prune(self._database, before)
+        gone = prune(self._database, before)
+        self.notes.set(PRUNED, before.isoformat())
+        return gone
+
+    def copy_to(self, path: Path) -> None:
+        """Write a SQLite store to a new file as it is now, without its log. Raises StoreError."""
+        self._database.vacuum_into(path)
+
+    def is_written(self) -> bool:
+        """Whether anything was written to a SQLite store since it was opened or its log was last settled."""
+        return self._database.logged() > 0
+
+    def settle_log(self) -> None:
+        """Move what the log of a SQLite store holds into its file. Raises StoreError."""
+        self._database.checkpoint()
 
     def close(self) -> None:
         """Give all connections back."""

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from bucket_server import emptied, furnished, serving
 from postgres_server import Server, debian, embedded, server
 from postgres_shop import open_shop
 
 from restorecheck.databases.interface import Login
 from restorecheck.databases.postgres import Postgres
+
+__all__ = ["emptied", "furnished", "serving"]
 
 
 @pytest.fixture(scope="session", params=["18", "15"])

@@ -72,6 +72,7 @@ STRUCTURAL = {
     "source-values",
     "state-names-no-database",
     "state-not-escaped",
+    "state-names-no-prefix",
     "state-not-postgresql",
     "unknown-keys",
     "wrong-types",
@@ -109,11 +110,14 @@ def test_the_examples_load():
 
     assert [check.name for check in loaded.checks] == [
         "billing-db",
+        "blog-dump",
+        "catalog-db",
         "crm-dump",
         "documents-db",
         "exports",
         "ledger-db",
         "orders-db",
+        "photos",
         "shop-cluster",
         "wiki-db",
     ]
@@ -199,11 +203,12 @@ def test_the_example_of_objects():
         bucket="shop-exports",
         prefix="exports/",
         at=timedelta(hours=1),
-        restore=Portion(share=0.01),
         read=Portion(count=1000),
         most_objects=1_000_000,
         most_bytes=500 * 2**30,
     )
+    sample = config.load(ROOT / "config.example.toml").check("photos").source
+    assert (sample.restore, sample.read) == (Portion(share=0.01), Portion())
     assert check.placement == Placement("222222222222", "eu-central-1", bucket="restorecheck-lab-222222222222")
     assert [assertion.files for assertion in check.assertions] == [
         (),

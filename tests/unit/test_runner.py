@@ -15,7 +15,7 @@ from restorecheck.durable import Silence
 from restorecheck.errors import RestorecheckError
 from restorecheck.model import Check, Entry, Limits, Placement, RdsSource, Replica, Trigger
 from restorecheck.replica import LocalMembership, SharedMembership, living
-from restorecheck.runner import Runner
+from restorecheck.runner import Runner, entered
 from restorecheck.state import key_of, locks, make_state, open_store, same_key
 
 CHECK = Check(
@@ -133,11 +133,13 @@ def test_a_run_is_left_to_a_service_once_and_to_nobody_never(runner: Runner, tmp
 
 
 def test_a_run_of_the_same_second_gets_the_next(runner: Runner):
-    first = runner._entered(CHECK, None)
+    first = entered(runner.store, CHECK, None, runner.clock.now())
     runner.store.ledger.admit("me", lambda waiting, running: [first.run_id], first.not_before)
     [entry] = runner.store.ledger.running()
     runner.store.ledger.release("me")
-    assert runner._entered(CHECK, None) == runner.store.ledger.entry(entry.run_id)  # nobody has it in hand: it goes on
+    assert entered(runner.store, CHECK, None, runner.clock.now()) == runner.store.ledger.entry(
+        entry.run_id
+    )  # nobody has it in hand: it goes on
     assert runner.store.ledger.running()[0].owner is None
 
 
@@ -176,7 +178,7 @@ def test_by_hand_means_now_and_not_when_the_jitter_of_a_due_run_is_over(runner: 
     now = runner.clock.now()
     due = Entry("orders-db-20261121t0300z", "orders-db", "222222222222", now, now + ahead, Trigger.SCHEDULE)
     assert runner.store.ledger.add(due)
-    taken = runner._entered(CHECK, None)
+    taken = entered(runner.store, CHECK, None, runner.clock.now())
     assert (taken.run_id == due.run_id) is waits
     assert waits or (taken.trigger is Trigger.HAND and taken.not_before <= runner.clock.now())
 

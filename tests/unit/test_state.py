@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from restorecheck.config import State
+from restorecheck.config import State, StateBucket
 from restorecheck.errors import RestorecheckError
-from restorecheck.state import key_of, make_state, open_store, same_key
+from restorecheck.state import key_of, make_state, open_store, same_key, stays
 from restorecheck.store import Store
 
 URL = "postgresql://somebody:se-cret@db.example.org/restorecheck"
@@ -97,3 +97,14 @@ def test_an_address_is_shown_without_its_password(tmp_path: Path):
     assert "se-cret" not in f"{state} {state.shown}"
     assert state.shared
     assert (state.store_url, state.runs_url) == (URL, URL)
+
+
+def test_no_process_works_on_a_state_in_a_bucket(tmp_path: Path):
+    state = State(None, None, tmp_path / "service.key", StateBucket("state", "prod/", None, None))
+    assert (state.shown, state.shared) == ("s3://state/prod", True)
+    for act in (open_store, stays, lambda s: s.runs_url):
+        with pytest.raises(RestorecheckError, match="no process can work on the state in s3://state/prod") as raised:
+            act(state)
+        assert raised.value.kind == "config"
+    make_state(state)
+    assert list(tmp_path.iterdir()) == []

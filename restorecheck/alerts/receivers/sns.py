@@ -74,6 +74,8 @@ def _failed(error: RestorecheckError) -> DeliveryError:
     if reason == "server-error" and not isinstance(error, AwsError):  # nobody answered
         reason = "refused"
     said = f"SNS answered {error.code}" if isinstance(error, AwsError) else _WITHOUT_ANSWER.get(reason, "not sent")
+    if error.kind == "permission":
+        said += "; who runs this lacks sns:Publish on the topic"
     return DeliveryError(reason, said, error.hint)
 
 
