@@ -44,24 +44,28 @@ class Passwords:
         return hmac.digest(self._key, f"{run_id}\0salt".encode(), hashlib.sha256).hex()
 
 
+def _make(path: Path) -> None:
+    draft = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    descriptor = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(secrets.token_hex(_KEY_BYTES) + "\n")
+    try:
+        os.link(draft, path)
+    except FileExistsError:
+        pass
+    finally:
+        draft.unlink()
+
+
 def service_key(path: Path) -> bytes:
     """Return the service key in a file, made on first use and readable by its owner only.
 
     Raises RestorecheckError `config` for a file that holds none.
     A key that two processes make at the same moment is the same key: the file is linked into place, and the first wins.
     """
-    if not path.exists():
-        draft = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
-        descriptor = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            file.write(secrets.token_hex(_KEY_BYTES) + "\n")
-        try:
-            os.link(draft, path)
-        except FileExistsError:
-            pass
-        finally:
-            draft.unlink()
     try:
+        if not os.path.exists(path):  # Path.exists raises where a directory may not be searched
+            _make(path)
         key = bytes.fromhex(path.read_text().strip())
     except (OSError, ValueError):
         key = b""

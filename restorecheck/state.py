@@ -139,10 +139,10 @@ def key_of(state: State) -> bytes:
 
     A bucket holds it, unless a file does.
     """
-    if state.bucket is not None and not state.key.exists():
+    if state.bucket is not None and not os.path.exists(state.key):
         with _fetched(state) as bucket:
             return bucket.key()
-    if state.shared and not state.key.exists():
+    if state.shared and not os.path.exists(state.key):
         raise RestorecheckError(
             f"there is no service key at {state.key}, and every replica must hold the same one",
             f"make it once, and give it to each: openssl rand -hex 32 > {state.key.name}",

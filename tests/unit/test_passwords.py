@@ -45,9 +45,16 @@ def test_the_service_key_is_made_once_and_for_its_owner_only(tmp_path: Path):
 def test_of_two_that_make_the_key_at_once_the_first_wins(tmp_path: Path, monkeypatch):
     path = tmp_path / "service.key"
     key = service_key(path)
-    monkeypatch.setattr(Path, "exists", lambda self: False)
+    monkeypatch.setattr("os.path.exists", lambda path: False)
     assert service_key(path) == key
     assert [p.name for p in tmp_path.iterdir()] == ["service.key"]
+
+
+def test_a_key_that_cannot_be_made_is_named(tmp_path: Path):
+    (tmp_path / "file").touch()
+    with pytest.raises(RestorecheckError, match="is not a service key") as e:
+        service_key(tmp_path / "file" / "service.key")
+    assert e.value.kind == "config"
 
 
 @pytest.mark.parametrize("text", ["", "not hex", "abcd", "00" * 33])
