@@ -14,7 +14,7 @@ export COVERAGE_FILE := $(SCRATCH)/coverage/data
 export HYPOTHESIS_STORAGE_DIRECTORY := $(SCRATCH)/hypothesis
 PYTEST := $(BIN)/python -m pytest -o cache_dir="$(SCRATCH)/pytest" -n 3 --dist worksteal
 
-.PHONY: help demo test test-long chaos bench-fleet bench-s3 bench-dump bench-probes damage corpus dashboards lint bench lock clean venv
+.PHONY: help demo test test-long image chaos bench-fleet bench-s3 bench-dump bench-probes damage corpus dashboards lint bench lock clean venv
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | awk -F'\t' '{ printf "make %-10s %s\n", $$1, $$2 }'
@@ -25,7 +25,7 @@ demo: venv ## restore real PostgreSQL from snapshots of a local AWS: three check
 test: lint ## lint, types, every test but the long ones, coverage gates; ends with "N passed, N failed"
 	@rm -rf "$(SCRATCH)/coverage" && mkdir -p "$(SCRATCH)/coverage"
 	@code=0; \
-	$(PYTEST) -m "not long" --cov --cov-report= --junitxml="$(SCRATCH)/coverage/tests.xml" || code=$$?; \
+	$(PYTEST) -m "not long and not image" --cov --cov-report= --junitxml="$(SCRATCH)/coverage/tests.xml" || code=$$?; \
 	$(BIN)/python -m coverage json --quiet -o "$(SCRATCH)/coverage/coverage.json"; \
 	$(BIN)/python tests/coverage_gate.py --pytest-exit $$code \
 		--coverage "$(SCRATCH)/coverage/coverage.json" --tests "$(SCRATCH)/coverage/tests.xml"
@@ -34,6 +34,9 @@ test-long: venv ## the tests marked `long`: crash matrices, real time, damage; h
 	@code=0; $(PYTEST) -m long || code=$$?; \
 	if [ $$code -eq 5 ]; then echo "no test is marked long, or none could be collected: 0 passed, 1 failed"; fi; \
 	exit $$code
+
+image: venv ## build the container image without an engine's help from outside, and run it hardened; needs root, podman, runc, debootstrap
+	@$(BIN)/python -m pytest -o cache_dir="$(SCRATCH)/pytest" -n 0 -s -m image tests/deploy
 
 chaos: venv ## nights that skip by, 40 checks, the service killed -9 a hundred times; ends with RESULT {json}. KILLS= NIGHTS= MINUTES= REPLICAS= SEED=
 	@$(BIN)/python tests/chaos/nights.py

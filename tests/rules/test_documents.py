@@ -28,7 +28,7 @@ ROOT = Path(__file__).parents[2]
 COMMITTED = {
     "deploy/prometheus/alerts.yaml": "alerts",
     "deploy/prometheus/rules.yaml": "recording",
-    "deploy/kubernetes/prometheusrule.yaml": "prometheusrule",
+    "deploy/kubernetes/monitoring/prometheusrule.yaml": "prometheusrule",
     "deploy/mixin/mixin.libsonnet": "mixin",
 }
 TARGET = {"job", "from", *REPLICA.split(", ")}
