@@ -4,7 +4,7 @@ On one machine the kernel is the witness: a replica holds a file lock for as lon
 shared database it is the database's clock: a replica is heard of every `heartbeat`, and one that was not heard of for
 `takeover` is dead. A replica that cannot make itself heard ends itself in half that time, before anybody takes its
 runs, and begins nothing from then on (`lapsed`); so no step runs twice at once. The time of day of the machines plays
-no part.
+no part. On Lambda no process stays: all functions together are one replica of a fixed name, heard of at every tick.
 """
 
 from __future__ import annotations
@@ -28,6 +28,16 @@ from restorecheck.errors import RestorecheckError, StoreError
 from restorecheck.model import Replica
 
 Role = Literal["serve", "run"]
+
+FUNCTIONS = "lambda"
+"""The name of all functions on Lambda together. No process has it: their names end in a number and eight digits."""
+
+TICKING = timedelta(minutes=15)
+"""For how long after a tick the functions are said to live."""
+
+ABANDONED = timedelta(days=8)
+"""After how long without a tick others may take the runs of the functions. Lambda goes on with executions whether or
+not anybody ticks, so it is longer than any may last (docs/lambda.md): else a run would be run twice at once."""
 
 
 class Register(Protocol):
@@ -164,8 +174,7 @@ class SharedMembership:
 
     def dead(self) -> list[str]:
         """See Membership.dead."""
-        silent = [r for r in self._register.all() if r.id != self.id and r.seconds > self._takeover]
-        return [replica.id for replica in silent if self._register.bury(replica.id, self._takeover)]
+        return _buried(self._register, self.id, self._takeover)
 
     def lapsed(self) -> bool:
         """See Membership.lapsed. Asks nobody, so it may be asked before every call."""
@@ -211,14 +220,52 @@ class SharedMembership:
         self._lost(why)
 
 
+class FunctionMembership:
+    """All functions on Lambda together, as one replica: who ticks enters again, and nobody ever leaves.
+
+    Two ticks at once are the same replica, which is as it should be: what they begin is named after its run, and Lambda
+    begins nothing twice under one name.
+    """
+
+    id = FUNCTIONS
+
+    def __init__(self, register: Register, takeover: timedelta) -> None:
+        self._register, self._takeover = register, takeover.total_seconds()
+
+    def join(self, role: Role) -> None:
+        """See Membership.join. This is its heartbeat, too."""
+        self._register.join(self.id, role, "aws-lambda", 0, __version__)
+
+    def dead(self) -> list[str]:
+        """See Membership.dead."""
+        return _buried(self._register, self.id, self._takeover)
+
+    def lapsed(self) -> bool:
+        """See Membership.lapsed. A tick is over long before that."""
+        return False
+
+    def leave(self) -> None:
+        """See Membership.leave. Its executions go on, so it stays."""
+
+
 def living(replicas: Iterable[Replica], directory: Path | None, takeover: timedelta) -> list[Replica]:
     """Return those of the register that live, as their witness says it, and strike out nobody.
 
     `directory` holds the locks of the processes of one machine; None: they share a database.
     """
     if directory is None:
-        return [replica for replica in replicas if replica.seconds <= takeover.total_seconds()]
+        return [replica for replica in replicas if replica.seconds <= _silence(replica.id, takeover, TICKING)]
     return [replica for replica in replicas if _is_held(directory / _lock_name(replica.id))]
+
+
+def _buried(register: Register, me: str, takeover: float) -> list[str]:
+    """Strike out who was not heard of for too long, and return their names."""
+    allowed = [(r, _silence(r.id, timedelta(seconds=takeover), ABANDONED)) for r in register.all() if r.id != me]
+    return [r.id for r, most in allowed if r.seconds > most and register.bury(r.id, most)]
+
+
+def _silence(name: str, takeover: timedelta, functions: timedelta) -> float:
+    return (functions if name == FUNCTIONS else takeover).total_seconds()
 
 
 def _lock_name(name: str) -> str:

@@ -98,13 +98,7 @@ class Upkeep:
 
     def _keep(self, swept: Swept, at: str) -> None:
         self._tell("sweep.done", summary=swept.summary)
-        self._store.notes.set("sweep", noted(swept, at, self._store.notes.get("sweep")))
-        if swept.tripped:
-            self._store.outbox.put("sweep-tripped", f"sweep-tripped:{at}", {"why": swept.tripped})
-        elif swept.leaked:
-            self._store.outbox.put("scratch-leaked", f"scratch-leaked:{at}", {"summary": swept.summary})
-        elif not swept.blind and any(one.about in _SWEPT for one in self._store.notices.episodes()):
-            self._store.outbox.put("sweep-clean", f"sweep-clean:{at}", {})  # nothing is over that was not seen
+        keep_sweep(self._store, swept, at)
 
     def _prune(self, config: Config) -> None:
         now = self._clock.now()
@@ -112,6 +106,17 @@ class Upkeep:
         under_way = {entry.run_id for entry in self._store.ledger.running()}
         records = self._records.prune(now - min(RECORDS, config.service.keep), under_way)
         self._tell("store.pruned", runs=runs, records=records)
+
+
+def keep_sweep(store: Store, swept: Swept, at: str) -> None:
+    """Keep what a sweep came to, and what is to be told of it. Raises StoreError."""
+    store.notes.set("sweep", noted(swept, at, store.notes.get("sweep")))
+    if swept.tripped:
+        store.outbox.put("sweep-tripped", f"sweep-tripped:{at}", {"why": swept.tripped})
+    elif swept.leaked:
+        store.outbox.put("scratch-leaked", f"scratch-leaked:{at}", {"summary": swept.summary})
+    elif not swept.blind and any(one.about in _SWEPT for one in store.notices.episodes()):
+        store.outbox.put("sweep-clean", f"sweep-clean:{at}", {})  # nothing is over that was not seen
 
 
 def places(config: Config) -> list[Place]:

@@ -162,9 +162,28 @@ TABLE = {
     "engines": room(),
     "engines.clock": room(),
     "engines.inline": room("durable errors model.*"),
-    "engines.dbos": room("durable engines.inline engines.records errors model.*", "dbos"),
+    "engines.dbos": room("durable engines.inline engines.records engines.taking errors model.*", "dbos"),
     "engines.records": room("errors"),
+    "engines.taking": room(),
+    "engines.invocation": room(),
+    "engines.rounds": room("durable engines.inline engines.invocation errors model.*"),
+    "engines.aws_lambda": room(
+        "durable engines.inline engines.invocation engines.rounds errors model.*", "aws_durable_execution_sdk_python"
+    ),
+    "engines.lambda_entry": room("", "aws_durable_execution_sdk_python"),
+    "engines.lambda_fleet": room("durable engines.taking errors failures model.* schedule"),
+    "iam.*": room("config.* errors fence.* model.* schedule"),
+    "discovery.*": room("config.* errors model.* schedule sources.rds.* sources.versions.*"),
+    "due": room("config.* store.* timetable"),
+    "functions.*": room(
+        "alerts.* config.* dispatch due durable engines.aws_lambda engines.lambda_entry engines.lambda_fleet errors"
+        " fence.* logs.* metrics.derived metrics.emf metrics.exporting metrics.figures metrics.standing model.* ports"
+        " replica schedule state store.* store.bucket.* sweep.* upkeep verify workplace"
+    ),
+    "handler": room("engines.clock functions.* logs.*"),
     "store.*": room("assertions.* durable errors model.*", "alembic sqlalchemy"),
+    "store.bucket.*": room("durable errors model.* schedule store.*", "sqlalchemy"),
+    "store.bucket.s3": room("errors fence.* store.bucket.*"),
     "sweep.*": room("errors fence.* schedule sources.versions.*"),
     "logs.*": room("errors schedule", "structlog"),
     "web.*": room("errors logs.*"),
@@ -193,25 +212,25 @@ TABLE = {
         "assertions.* config.* durable errors failures fence.* holding logs.* model.* store.*", "apprise urllib3"
     ),
     # composition
-    "state": room("config.* errors passwords store.*"),
+    "state": room("config.* errors fence.* passwords store.* store.bucket.* store.bucket.s3"),
     "ports": room(
         "config.* databases.declared_postgres databases.duckdb databases.interface databases.mysql databases.postgres"
         " databases.postgres_connection dumps.* durable errors evidence fence.* model.* passwords schedule"
         " sources.aurora.* sources.interface sources.rds.* sources.s3_dump.* sources.s3_objects.* state"
     ),
-    "dispatch": room("admission config.* durable engines.dbos errors failures model.* replica store.*"),
+    "dispatch": room("admission config.* durable engines.taking errors failures model.* replica store.*"),
     "upkeep": room(
         "config.* databases.guardian databases.scratch_postgres durable errors evidence fence.* model.* store.* sweep.*"
         " workplace"
     ),
     "runner": room(
         "alerts.* config.* dispatch durable engines.clock engines.dbos errors model.* ports replica schedule state"
-        " verify"
+        " store.* verify"
     ),
     "service.*": room(
-        "alerts.* config.* dispatch durable engines.clock engines.dbos errors fence.* logs.* metrics.aws"
+        "alerts.* config.* dispatch due durable engines.clock engines.dbos errors fence.* logs.* metrics.aws"
         " metrics.derived metrics.exporting metrics.exposition metrics.figures metrics.standing model.* ports replica"
-        " rules.* state store.* timetable upkeep verify web.*"
+        " rules.* state store.* upkeep verify web.*"
     ),
     "demo": room(),
     "demo.buckets": room("demo.aws.* demo.declared"),
@@ -224,6 +243,7 @@ TABLE = {
 """Module, or package and all under it (`.*`) → who of ours it may import; which packages of others."""
 
 OWNERS = {
+    "aws_durable_execution_sdk_python": ("engines",),
     "boto3": ("fence", "demo"),
     "botocore": ("fence", "demo"),
     "awscrt": ("fence", "demo"),
@@ -242,6 +262,7 @@ OWNERS = {
     "cli": ("cli", "__main__"),
     "runner": ("cli",),
     "service": ("cli", "service"),
+    "functions": ("functions", "handler"),
 }
 """What only one part may touch, whatever the table may come to say."""
 

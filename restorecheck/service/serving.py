@@ -13,7 +13,6 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from datetime import timedelta
 from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
@@ -23,20 +22,21 @@ from restorecheck.alerts.sender import Sender
 from restorecheck.alerts.telling import Telling
 from restorecheck.config import Config
 from restorecheck.dispatch import Dispatcher, membership_of, places
+from restorecheck.due import note_due
 from restorecheck.durable import Clock, Durable
 from restorecheck.engines.clock import WallClock
 from restorecheck.engines.dbos import DbosEngine
 from restorecheck.errors import RestorecheckError, StoreError
+from restorecheck.logs.weight import is_bad
 from restorecheck.metrics.exporting import Exporter
-from restorecheck.model import Report, Verdict
+from restorecheck.model import Report
 from restorecheck.replica import Membership, sole_service
 from restorecheck.rules import runbooks
 from restorecheck.service.current import Current
 from restorecheck.service.health import Health
 from restorecheck.service.measuring import Measuring
-from restorecheck.state import make_state, open_store, same_key
+from restorecheck.state import make_state, open_store, same_key, stays
 from restorecheck.store import Store
-from restorecheck.timetable import consider
 from restorecheck.upkeep import Upkeep
 from restorecheck.verify import verify
 from restorecheck.web.server import WebServer
@@ -46,33 +46,6 @@ TICK = 1.0
 
 PING = 10.0
 """Seconds between two looks whether the store can be written, when nothing else is."""
-
-RECONSIDER = timedelta(minutes=5)
-"""How often it is written down that nothing was due: what the next process need not look at again."""
-
-BAD = frozenset(
-    {
-        "check-paused",
-        "export.failed",
-        "notice.dead",
-        "notice.failed",
-        "notice.late",
-        "notices.failed",
-        "notices.not-kept",
-        "notices.not-resent",
-        "notify.unknown-event",
-        "replica.dead",
-        "run-missed",
-        "run.broke-off",
-        "run.failed",
-        "run.foreign",
-        "scratch-leaked",
-        "sweep-tripped",
-        "sweep.failed",
-        "sweep.not-kept",
-    }
-)
-"""Events that somebody should look at: they are logged as warnings, as is every verdict that is not `passed`."""
 
 Chore = Callable[[Config], object]
 """Something that is done in every round."""
@@ -111,6 +84,7 @@ class Service:
     def run(self) -> int:
         """Serve until told to stop. Returns the exit code; raises RestorecheckError for what waiting does not mend."""
         state = self._current.config.state
+        stays(state)
         make_state(state)
         sole = sole_service(state.directory / "locks") if state.directory else None
         self._web.start()
@@ -179,17 +153,7 @@ class Service:
     def _schedule(self, store: Store, config: Config) -> None:
         """Write down what is due, and what was missed."""
         now = self._clock.now()
-        considered, pauses = store.ledger.considered(), store.pauses.all()
-        waiting = {entry.check for entry in store.ledger.waiting()}
-        for check in config.checks:
-            before, pause = considered.get(check.name), pauses.get(check.name)
-            late, waits = config.service.late, check.name in waiting
-            found = consider(check, before, now, late=late, pause=pause, waiting=waits)
-            if before is None or found.due or found.missed or abs(found.until - before) > RECONSIDER:
-                new = store.ledger.schedule(check.name, found.until, found.due, found.missed)
-                for entry in found.due:
-                    if entry.run_id in new:
-                        self._tell("run.due", check=check.name, run=entry.run_id, trigger=str(entry.trigger))
+        note_due(store, config, now, self._tell)
         self._health.ticked = now
 
     def _pause(self) -> None:
@@ -257,8 +221,7 @@ class Service:
             self._log.error("configuration.refused", why=e.message)
 
     def _tell(self, event: str, **facts: Any) -> None:
-        bad = event in BAD or facts.get("verdict", Verdict.PASSED) != Verdict.PASSED
-        (self._log.warning if bad else self._log.info)(event, **facts)
+        (self._log.warning if is_bad(event, facts) else self._log.info)(event, **facts)
 
     def _unwell(self, why: str) -> None:
         if self._health.unwell(why):
