@@ -100,7 +100,6 @@ TABLE: dict[Role, dict[str, dict[str, Effect]]] = {
             "DeleteDBSnapshot": Effect.DESTROY,
         },
         "s3": {
-            "GetBucketVersioning": Effect.READ,
             "GetObject": Effect.READ,
             "GetObjectLockConfiguration": Effect.READ,
             "HeadBucket": Effect.READ,

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from restorecheck.fence import Role
 from restorecheck.fence.permissions import granted
-from restorecheck.iam.conditions import EVERYWHERE, READ_OBJECTS, both, of_account, via
+from restorecheck.iam.conditions import EVERYWHERE, WRITES, both, of_account, via
 from restorecheck.iam.document import Statement
 from restorecheck.iam.estate import Estate
 
@@ -27,7 +27,7 @@ def recorder(estate: Estate) -> Iterator[Statement]:
         )
         yield Statement(
             f"EncryptManifests{number or ''}",
-            READ_OBJECTS,
+            WRITES,
             estate.keys_of(source),
             conditions=via("s3", source.regions),
             why="if the bucket encrypts under a key of KMS",

@@ -64,6 +64,10 @@ USE = (
 READ_OBJECTS = ("kms:Decrypt", "kms:GenerateDataKey")
 """What S3 asks for to read, and to write, what is encrypted under a key. [S3 API, GetObject; S3 user guide, SSE-KMS]"""
 
+READS = ("kms:Decrypt",)
+WRITES = ("kms:GenerateDataKey",)
+"""What S3 asks for of who reads only, and of who writes objects of one part only."""
+
 
 def via(service: str, regions: Iterable[str]) -> Conditions:
     """Return the condition that a key is used by a service of AWS in somebody's name, and not by himself."""

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from restorecheck.fence import Role
 from restorecheck.fence.permissions import granted
 from restorecheck.iam.account import Account
-from restorecheck.iam.conditions import OURS, READ_OBJECTS, both, of_account, via
+from restorecheck.iam.conditions import OURS, READ_OBJECTS, READS, both, of_account, via
 from restorecheck.iam.document import Statement
 
 
@@ -24,7 +24,6 @@ def statements(account: Account) -> Iterator[Statement]:
             Role.SCRATCH,
             "s3",
             "HeadBucket",
-            "GetBucketVersioning",
             "GetObjectLockConfiguration",
             "ListMultipartUploads",
         ),
@@ -75,7 +74,7 @@ def _copying(account: Account) -> Iterator[Statement]:
         )
         yield Statement(
             f"DecryptThroughS3{number or ''}",
-            READ_OBJECTS,
+            READS,
             account.estate.keys_of(source),
             conditions=via("s3", source.regions),
             why="if the objects are encrypted under a key of KMS, whose own policy must allow it as well",

@@ -17,7 +17,7 @@ from restorecheck.iam.conditions import (
     MADE_BY_US,
     ONLY_OUR_TAGS,
     OURS,
-    READ_OBJECTS,
+    READS,
     USE,
     both,
     granting,
@@ -185,7 +185,7 @@ def _objects(estate: Estate, source: Source) -> Iterator[Statement]:
         )
         yield Statement(
             "DecryptThroughS3",
-            READ_OBJECTS,
+            READS,
             estate.keys_of(source),
             conditions=via("s3", source.regions),
             why="objects that are encrypted under a key of KMS are read through S3",

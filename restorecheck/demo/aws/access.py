@@ -1,7 +1,7 @@
 """Who calls, judging by the access key, and whether a role may be assumed. Reads moto's IAM and STS.
 
 Every account has an administrator with a well-known key, for building scenarios; what a role may do beyond being
-assumed is not enforced (a fault can deny a role any action). Signatures are not checked.
+assumed is for `authorising`, if it was turned on (a fault can deny a role any action). Signatures are not checked.
 """
 
 from __future__ import annotations
@@ -35,6 +35,15 @@ class Identity:
     token: str | None = None
     """The session token that must come with the key."""
     expired: bool = False
+    session: str = ""
+    """Name of the role's session."""
+
+    @property
+    def told(self) -> str:
+        """Who he is in AWS's messages: the session, not the role."""
+        if not self.session:
+            return self.arn
+        return f"arn:aws:sts::{self.account}:assumed-role/{self.role}/{self.session}"
 
 
 def identify(access_key: str | None) -> Identity | None:
@@ -47,7 +56,8 @@ def identify(access_key: str | None) -> Identity | None:
         session = partitions[PARTITION].get_assumed_role_from_access_key(access_key)
         if session:
             role, expired = str(session.role_arn), session.expiration < utcnow()
-            return Identity(account, role.rsplit("/", maxsplit=1)[-1], role, session.session_token, expired)
+            name = role.rsplit("/", maxsplit=1)[-1]
+            return Identity(account, name, role, session.session_token, expired, session.session_name)
     return None
 
 

@@ -56,6 +56,8 @@ class Control:
             ("GET", "cluster-directory"): self._directory(estate.cluster_directory),
             **s3_control.CALLS,
             ("POST", "role"): self._role,
+            ("GET", "iam"): lambda _: estate.iam.describe(),
+            ("POST", "iam"): self._iam,
             ("GET", "digest"): lambda values: {a: self._digests.of(a) for a in _list(values, "accounts")},
             ("POST", "reset"): self._reset,
         }
@@ -167,6 +169,10 @@ class Control:
     def _role(values: Values) -> Values:
         account, name, trusted = required(values, "account", "name", "trusted")
         return {"arn": access.make_role(account, name, list(trusted), values.get("external_id"))}
+
+    def _iam(self, values: Values) -> Values:
+        self._estate.iam.set(values)
+        return self._estate.iam.describe()
 
     def _reset(self, _: Values) -> None:
         self._estate.reset()

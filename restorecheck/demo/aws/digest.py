@@ -96,7 +96,7 @@ def _groups(backend: Any) -> dict[str, Any]:
             if not group.name.startswith("default.")
         },
         "cluster_parameter_groups": {
-            group.name: [group.family, group.description, group.parameters, group.tags]
+            group.name: [group.db_parameter_group_family, group.description, group.parameters, group.tags]
             for group in backend.db_cluster_parameter_groups.values()
             if not group.name.startswith("default.")
         },

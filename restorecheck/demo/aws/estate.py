@@ -18,6 +18,7 @@ from restorecheck.demo.aws import mariadb, postgres
 from restorecheck.demo.aws.calllog import CallLog
 from restorecheck.demo.aws.clusters import Cluster
 from restorecheck.demo.aws.dataplane import DataPlane
+from restorecheck.demo.aws.enforcement import Enforcement
 from restorecheck.demo.aws.errors import AwsError, ControlError
 from restorecheck.demo.aws.events import CLUSTER, INSTANCE, Events
 from restorecheck.demo.aws.faults import Faults
@@ -65,6 +66,7 @@ class Estate:
         self.events = Events()
         self.offset = timedelta(0)
         self.outage: Outage | None = None
+        self.iam = Enforcement()
         self.lock = threading.RLock()
         self.timers: set[threading.Timer] = set()
         self._regions: dict[tuple[str, str], Region] = {}
@@ -210,6 +212,7 @@ class Estate:
             self.calls.clear()
             self.events.clear()
             self.timings, self.offset, self.outage = self._first_timings, timedelta(0), None
+            self.iam = Enforcement()
         self.data.empty(pending)
         for instance in instances:
             if instance.dead:

@@ -50,6 +50,12 @@ def arn_of(account: str, region: str, key_id: str) -> str | None:
     return None if key is None else str(key.arn)
 
 
+def owner_of(key_id: str) -> str | None:
+    """Return the account that the ARN of a key names; None if it is no ARN."""
+    parts = key_id.split(":")
+    return parts[4] if key_id.startswith("arn:aws:kms:") and len(parts) == 6 else None
+
+
 def default(account: str, region: str) -> str:
     """Return the ARN of `alias/aws/rds`, which AWS makes when it is first needed."""
     key = _key(account, region, DEFAULT_ALIAS)

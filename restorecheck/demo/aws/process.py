@@ -263,6 +263,11 @@ class DemoAws:
         order = {"account": account, "name": name, "trusted": list(trusted), "external_id": external_id}
         return str(self._control("POST", "role", order)["arn"])
 
+    def enforce(self, on: bool = True, scps: Mapping[str, Iterable[Mapping[str, Any]]] | None = None) -> None:
+        """Let the policies of roles, buckets and keys count from now on, or not; `scps`: documents, by account."""
+        given = {account: [dict(one) for one in documents] for account, documents in (scps or {}).items()}
+        self._control("POST", "iam", {"on": on, "scps": given})
+
     def calls(self) -> list[dict[str, Any]]:
         """Return the last 20,000 AWS calls since the last reset: time, account, role, operation, status…."""
         return list(self._control("GET", "calls"))

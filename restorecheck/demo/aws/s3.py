@@ -15,11 +15,11 @@ from typing import Any
 
 from moto.core.common_types import TYPE_RESPONSE
 from moto.s3.exceptions import PreconditionFailed, S3ClientError
-from moto.s3.models import FakeDeleteMarker
+from moto.s3.models import FakeDeleteMarker, FakeKey
 from moto.s3.responses import S3Response
 from moto.s3.utils import ARCHIVE_STORAGE_CLASSES
 
-from restorecheck.demo.aws import access, keys, s3_backend, s3_listing, wire
+from restorecheck.demo.aws import access, keys, s3_access, s3_backend, s3_listing, wire
 from restorecheck.demo.aws.s3_requests import Place, copy_source
 
 Headers = dict[str, Any]
@@ -238,6 +238,7 @@ class S3Api(S3Response):  # type: ignore[misc, unused-ignore]  # moto is typed o
                 self._keep_keys(bucket.multiparts[new], key_id)
         elif upload is not None and (made := self._made_of(bucket, key_name, upload)):
             made.kms_key_id, made.customer_key = upload.kms_key_id, getattr(upload, "customer_key", None)
+            _mark(made)
         return answer
 
     @staticmethod
@@ -248,7 +249,11 @@ class S3Api(S3Response):  # type: ignore[misc, unused-ignore]  # moto is typed o
     def _kms_key(self) -> str | None:
         """Return the ARN of the KMS key that a new object goes under; None if under none. Raises Refusal."""
         named = self.headers.get("x-amz-server-side-encryption-aws-kms-key-id")
-        if not str(self.headers.get("x-amz-server-side-encryption", "")).startswith("aws:kms"):
+        how = self.headers.get("x-amz-server-side-encryption")
+        if how is None and (default := s3_access.default_key(self.bucket_name)):
+            _check_state(default)
+            return default
+        if not str(how).startswith("aws:kms"):
             return None
         who = access.identify(self.access_key)
         account = who.account if who else self.current_account
@@ -261,6 +266,8 @@ class S3Api(S3Response):  # type: ignore[misc, unused-ignore]  # moto is typed o
     def _keep_keys(self, new: Any, key_id: str | None) -> None:
         if key_id:
             new.kms_key_id = key_id
+            if isinstance(new, FakeKey):  # an upload is marked when it is complete
+                _mark(new)
         new.customer_key = self.headers.get(f"x-amz-{CUSTOMER}key-MD5")
 
     def _get_checksum(self, response_headers: Headers) -> tuple[str, str | None]:
@@ -281,6 +288,12 @@ class S3Api(S3Response):  # type: ignore[misc, unused-ignore]  # moto is typed o
             raise Refusal(400, "BadDigest", f"The {algorithm} you specified did not match the calculated checksum.")
         response_headers[f"x-amz-checksum-{algorithm.lower()}"] = actual
         return algorithm, actual
+
+
+def _mark(new: Any) -> None:
+    """Let an object under a KMS key say so: that of its bucket is in no header."""
+    if new.kms_key_id and not str(new.encryption).startswith("aws:kms"):
+        new.encryption = "aws:kms"
 
 
 def _check_state(arn: str) -> None:

@@ -222,11 +222,12 @@ class _Pass:
         """Return the error of objects that could not be copied."""
         refusals, kind = self.refusals, self.refusals.kind
         hint = refusals.hint  # by S3's own words, if it said which permission is missing
-        if not hint and kind == "permission" and self.reach.source.transfer == "copy":
-            hint = (
+        if kind == "permission" and self.reach.source.transfer == "copy":
+            ways = (
                 "allow the scratch role s3:GetObjectVersion in the policy of the source bucket (and kms:Decrypt in that"
                 ' of its key), or set transfer = "stream"'
             )
+            hint = f"{hint}; {ways}" if hint else ways
         return SourceError(refusals.told("copied"), hint, kind=kind)
 
 

@@ -1,0 +1,5 @@
+"""The fixtures of the demo AWS, see tests/demo_world.py."""
+
+from demo_world import aws, fresh_aws, world
+
+__all__ = ["aws", "fresh_aws", "world"]
