@@ -95,8 +95,8 @@ def of_all(config: Config) -> Iterator[tuple[Path, str]]:
 
 def checked(config: Config) -> tuple[str, ...]:
     """Return what was checked, for whoever wants to know what a clean result says."""
-    most = max(config.checks, key=lambda check: operations(check).all)
-    needed = f"{most.name} with {operations(most).all:,}"
+    most = max(config.checks, key=lambda check: operations(check).all, default=None)
+    needed = f"{most.name} with {operations(most).all:,}" if most else "0, of no check"
     return (
         "no source needs a server that outlives an invocation",
         f"every examination ends within {spoken(LONGEST_EXAMINE)}, of the {spoken(INVOCATION)} of one invocation",

@@ -4,9 +4,9 @@ The SDK records steps and ends the invocation at every wait; the next one replay
 workflow is driven without an event loop, only what happens inside a step has one, and an end of the invocation unwinds
 through the workflow as an exception that nobody catches.
 
-Whatever happens, an execution must not end before the teardown: what AWS
-would stop without a word (an invocation that outlives its time, a record that is too large, an operation too many) ends
-here by name, as the failure of one step. It talks to nobody but the SDK and never touches a file.
+Beside `lambda_entry`, this alone imports the SDK. Whatever happens, an execution must not end before the teardown: what
+AWS would stop without a word (an invocation that outlives its time, a record that is too large, an operation too many)
+ends here by name, as the failure of one step. It talks to nobody but the SDK and never touches a file.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from typing import Any, NoReturn, TypeVar
 
 from aws_durable_execution_sdk_python import DurableContext
 from aws_durable_execution_sdk_python.config import Duration, StepConfig, StepSemantics
-from aws_durable_execution_sdk_python.exceptions import DurableOperationError, StepInterruptedError, SuspendExecution
+from aws_durable_execution_sdk_python.exceptions import DurableOperationError, StepInterruptedError
 from aws_durable_execution_sdk_python.retries import RetryDecision
 from aws_durable_execution_sdk_python.serdes import SerDes, SerDesContext
 from aws_durable_execution_sdk_python.types import StepContext, WaitForConditionCheckContext
@@ -185,14 +185,14 @@ class LambdaDurable(RecordingDurable):
         config: WaitForConditionConfig[Json] = WaitForConditionConfig(_decide, UNSEEN, _PLAIN)
         try:
             envelope: Json = self._context.wait_for_condition(check, config, name=name)["envelope"]
-        except SuspendExecution:
-            if rounds.overran:
-                # Its thread may still write, and would be thawed with this process beside whoever tears down. That it
-                # overran is recorded; what comes next is another process.
-                self._die()
-            raise
         except DurableOperationError as e:
             envelope = self._given_up(name, e)
+        except BaseException:  # the end of this invocation: by a wait, or because nothing can be recorded any more
+            if rounds.overran:
+                # Its thread may still write, and would be thawed with this process beside whoever tears down. What
+                # comes next is another process, whether it was recorded that it overran or not.
+                self._die()
+            raise
         self._operations += envelope["operations"]
         return envelope
 

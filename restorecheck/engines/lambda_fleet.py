@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from restorecheck.durable import Json, decode
+from restorecheck.durable import Json, bug, decode
 from restorecheck.engines.taking import BrokenOff, Taken
 from restorecheck.errors import RestorecheckError
 from restorecheck.failures import kind
@@ -128,7 +128,10 @@ class Fleet:
         given_up = run_id in self._tried and self._tried[run_id].times >= PATIENCE
         if run_id in self._ended or given_up:
             return Taken.ENDED
-        self._wanted[run_id] = None
+        # An execution that the ledger does not know, because the state was made anew while it ran: the run is taken,
+        # begins with the first tick that finds its check alone, and is asked for again by each until then.
+        if check_of(run_id) not in {check_of(other) for other in self._running}:
+            self._wanted[run_id] = None
         return Taken.BEGUN
 
     def here(self) -> set[str]:
@@ -175,6 +178,8 @@ def _each(runs: Iterable[str], act: Callable[[str], None]) -> dict[str, Restorec
             act(run)
         except RestorecheckError as e:
             failed[run] = e
+        except Exception as e:  # noqa: BLE001 - a bug that one run meets does not keep those behind it from beginning
+            failed[run] = RestorecheckError(bug(e), "this is a bug: please report it with the log")
     return failed
 
 

@@ -11,7 +11,7 @@ import json
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from restorecheck.durable import Clock, Json, Look, Wait, perform, poll
@@ -25,7 +25,10 @@ RARELY = 10
 
 ELSEWHERE = "ask for less, or run this check in the container, which has no such limit"
 
-UNSEEN: Json = {"began": None, "afresh": False, "overran": False, "nap": 1, "envelope": None}
+LAST = timedelta(hours=1)
+"""How long the last look may be tried: an invocation that dies in it is made again at once, and without end."""
+
+UNSEEN: Json = {"began": None, "afresh": False, "overran": False, "last": None, "nap": 1, "envelope": None}
 """The state of a wait before its first look."""
 
 
@@ -63,17 +66,35 @@ class Rounds:
             return self._ended(state, _late(self.clock.now()))
         if not state["afresh"] and not self.invocation.roomy:
             return {**state, "afresh": True, "nap": 1}
+        now = self.clock.now()
+        if self.wait.left(now) <= 0:
+            last = self._last(state)
+            if last is None:  # late: recorded before it is taken, for a look that kills its process records nothing
+                return {**state, "last": now.isoformat(), "nap": 1}
+            if now - last > LAST:
+                return self._ended(state, _unseen(now))
         if state["began"] is None:
             self.started()
-            state = {**state, "began": self.clock.now().isoformat()}
+            state = {**state, "began": now.isoformat()}
         try:
             envelope = asyncio.run(perform(lambda: self._looking(probe), type(None), self.clock, _nothing))
         except _Nap as e:
-            return {**state, "afresh": False, "nap": e.seconds}
+            then = self.clock.now() + timedelta(seconds=e.seconds)
+            tried = then.isoformat() if self.wait.left(then) <= 0 else None
+            return {**state, "afresh": False, "last": tried, "nap": e.seconds}
         except _Overran:
             self.overran = True
             return {**state, "overran": True, "nap": 1}
         return self._ended(state, fitting(envelope))
+
+    def _last(self, state: Json) -> datetime | None:
+        """Return since when the last look is tried; None: not yet.
+
+        Where a process died in a look, the state may be gone too (it is, in the SDK's local runner), but not the count.
+        """
+        if state == UNSEEN and self._attempt > 1:
+            return self.wait.deadline
+        return datetime.fromisoformat(state["last"]) if state["last"] else None
 
     async def _looking(self, probe: Callable[[], Look]) -> None:
         async def look() -> Look:
@@ -101,7 +122,9 @@ class Rounds:
 
     def _ended(self, state: Json, envelope: Json) -> Json:
         began = state["began"] or envelope["started"]
-        return {**state, "envelope": {**envelope, "started": began, "operations": self._attempt + 1}}
+        # on another machine the time of day may be a little earlier: no wait took less than no time
+        ended = max(began, envelope["ended"], key=datetime.fromisoformat)
+        return {**state, "envelope": {**envelope, "started": began, "ended": ended, "operations": self._attempt + 1}}
 
 
 async def moment(task: asyncio.Future[Any], invocation: Invocation) -> None:
@@ -128,6 +151,11 @@ def fitting(envelope: Json) -> Json:
 def _late(at: datetime) -> Json:
     message = "one look took longer than an invocation of Lambda, which has 15 minutes at most"
     return failure("deadline", message, ELSEWHERE, at)
+
+
+def _unseen(at: datetime) -> Json:
+    message = f"the time allowed for this ran out, and for {LAST} no look came to its end: they end their invocations"
+    return failure("deadline", message, f"look at the function's log; give it more memory, {ELSEWHERE}", at)
 
 
 def _too_often(looks: int) -> RestorecheckError:

@@ -34,6 +34,7 @@ from restorecheck.model import (
 from restorecheck.store import Acceptance
 from restorecheck.store.bucket import BucketState, ConflictError, records
 from restorecheck.store.bucket.strays import AT_A_TIME
+from restorecheck.store.bucket.working_copy import unpack
 
 COPY = records.COPY
 
@@ -589,6 +590,90 @@ def test_a_record_that_was_changed_counts_for_nothing_when_a_copy_is_made_anew(d
     assert failure is not None
     assert "it is not what was indexed, which was version v" in failure.message
     assert len(state.remarks) == 3
+
+
+@pytest.mark.parametrize("all_of_them", [False, True])
+def test_a_newest_record_that_is_gone_hides_behind_no_older_one(desk: Desk, all_of_them: bool):
+    desk.clock.now = (AT + timedelta(hours=26)).timestamp()
+    made = [report(hours=hours, verdict=verdict) for hours, verdict in ((0, Verdict.PASSED), (24, Verdict.BROKEN))]
+    for one in made:
+        desk.running(one)
+        desk.state().put(one)
+        folded(desk)
+    for one in made if all_of_them else made[1:]:
+        desk.bucket.lose(f"runs/orders-db/{one.run_id}.json")
+    desk.bucket.lose(COPY)
+    with pytest.raises(StoreError, match="was lost"):
+        desk.state().known(compared(), AT)
+    state = desk.state()
+    store = state.open()
+    assert store.proofs.newest() == {"orders-db": (made[1].started, Verdict.UNPROVEN)}
+    assert store.proofs.runs()[0].failure is not None
+    assert "it is gone; its index says broken" in str(store.proofs.runs()[0].failure)
+    assert len(store.proofs.runs()) == (1 if all_of_them else 2)
+    assert [e.key for e in store.outbox.pending()] == [f"run-ended:{made[1].run_id}"]
+    assert made[1].run_id in state.remarks[-1]
+
+
+def test_an_old_record_that_is_gone_is_gone(desk: Desk):
+    made = filled(desk)
+    desk.bucket.lose(f"runs/orders-db/{made[0].run_id}.json")
+    desk.bucket.lose(COPY)
+    assert {r.run_id: r for r in desk.state().open().proofs.runs()} == {r.run_id: r for r in made[1:]}
+
+
+def test_a_run_that_waited_for_long_is_the_newest_although_its_record_cannot_be_read(desk: Desk):
+    """Its name says when it was due, and a run by hand was quicker."""
+    late, quick = report(), report(hours=2)
+    desk.clock.now = (AT + timedelta(hours=9)).timestamp()
+    state = desk.state()
+    store = state.open()
+    store.ledger.schedule("orders-db", AT, [entry(late)], [])
+    store.proofs.save(quick)
+    store.ledger.admit("lambda", lambda waiting, running: [e.run_id for e in waiting], AT + timedelta(hours=5))
+    state.commit()
+    desk.bucket.write(f"runs/orders-db/{late.run_id}.json", b"{}")
+    folded(desk)
+    assert desk.state().open().proofs.newest() == {"orders-db": (AT + timedelta(hours=5), Verdict.UNPROVEN)}
+    desk.bucket.lose(COPY)
+    assert desk.state().open().proofs.newest()["orders-db"][1] is Verdict.UNPROVEN
+
+
+# --- the disk --------------------------------------------------------------------------------------------------------
+
+
+def test_what_a_killed_process_left_on_the_disk_is_removed_and_what_another_works_with_is_not(
+    bucket: KeptBucket, tmp_path: Path, clock: Hands
+):
+    """A function has half a gigabyte, which a killed one leaves to the next call as it was."""
+    for name in ("copy-dead.sqlite", "copy-dead.sqlite-wal", "copy-dead.sqlite-journal", "service.key"):
+        (tmp_path / name).touch()
+    one, other = (BucketState(bucket, tmp_path, clock) for _ in range(2))
+    store = one.open()
+    store.pauses.pause("orders-db", AT)
+    mine = {file.name for file in tmp_path.iterdir()} - {"service.key"}
+    assert len({name.partition(".sqlite")[0] for name in mine}) == 1
+    assert "copy-dead.sqlite" not in mine
+    (tmp_path / "copy-late.sqlite").touch()
+    other.open()
+    assert not (tmp_path / "copy-late.sqlite").exists()
+    assert mine <= {file.name for file in tmp_path.iterdir()}
+    one.commit()
+    other.close()
+    one.close()
+    assert [file.name for file in tmp_path.iterdir()] == ["service.key"]
+    assert list(BucketState(bucket, tmp_path, clock).open().pauses.all()) == ["orders-db"]
+
+
+def test_a_disk_that_is_full_is_an_error_of_the_store(tmp_path: Path):
+    with pytest.raises(StoreError, match="cannot be written to"):
+        unpack(gzip.compress(b"hello"), tmp_path / "gone" / "copy.sqlite")
+
+
+def test_a_directory_that_cannot_be_made_is_named(bucket: KeptBucket, tmp_path: Path, clock: Hands):
+    (tmp_path / "file").touch()
+    with pytest.raises(StoreError, match="cannot be made: "):
+        BucketState(bucket, tmp_path / "file", clock).open()
 
 
 def test_a_run_that_ended_after_a_copy_was_made_anew_is_found_within_an_hour(desk: Desk):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -251,3 +252,9 @@ def test_a_run_that_takes_as_long_as_it_may_needs_no_more_than_was_counted(run: 
     needed = ended.attempts + waits  # a wait is one, and one for each of its looks
     counted = lambda_target.operations(made)
     assert 0.8 * counted.all < needed + SPARE <= counted.all
+
+
+def test_what_was_checked_can_be_said_of_no_check_at_all(base: Path) -> None:
+    write(base)
+    none = replace(config.load(Path("config.toml")), checks=())
+    assert any("the most is 0, of no check" in line for line in lambda_target.checked(none))

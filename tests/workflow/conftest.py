@@ -19,8 +19,6 @@ from restorecheck.engines.dbos import DbosEngine, Taken
 from restorecheck.engines.inline import InlineDurable, never
 from restorecheck.model import Check, Report
 
-pytest_plugins = ("store_fixtures",)
-
 
 class Run(Protocol):
     """Runs a check over a cloud to its end."""

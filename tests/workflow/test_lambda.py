@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from aws_durable_execution_sdk_python import durable_execution
 from aws_durable_execution_sdk_python_testing import DurableFunctionTestRunner
-from journal import Edge, Journal, JournalDurable, SkipClock
+from journal import Edge, Journal, JournalDurable, Killed, SkipClock
 from local_lambda import Kill, Lived, closing, lived
 from objects_lab import Lab
 from workflow.scripted import BUILT, NOW, POINT, RUN, Cloud, ScriptedPorts, check, verify
@@ -25,9 +25,11 @@ from workflow.test_objects_crashes import STEPS as OBJECT_STEPS
 from workflow.test_objects_crashes import lived as lived_through
 
 from restorecheck import verify as workflow
-from restorecheck.durable import Durable, Look, decode
+from restorecheck.durable import Durable, Look, Wait, decode
 from restorecheck.engines.aws_lambda import LIVES, driven, execute
 from restorecheck.engines.clock import WallClock
+from restorecheck.engines.invocation import Invocation
+from restorecheck.engines.rounds import LAST, UNSEEN, Rounds
 from restorecheck.errors import StepFailedError
 from restorecheck.model import Answer, Answers, Cell, Limits, Plan, Report, Verdict
 from restorecheck.model.invocations import LARGEST, OPERATIONS, RESERVE
@@ -202,7 +204,7 @@ class Slow(ScriptedPorts):
         return replace(stage, look=look) if stage.name == self.slow else stage
 
 
-def ends_while(slow: str) -> tuple[Lived, Cloud]:
+def ends_while(slow: str, kill: Kill | None = None) -> tuple[Lived, Cloud]:
     """Run a check whose step never ends, in invocations that come to their ends at once when it has begun."""
     world = Cloud()
     ports = Slow(world, slow)
@@ -223,7 +225,7 @@ def ends_while(slow: str) -> tuple[Lived, Cloud]:
 
     try:
         body = lambda durable: workflow.verify(durable, ports)  # noqa: E731
-        return lived(RUN, body, SkipClock(NOW), Begun(), remaining=remaining), world
+        return lived(RUN, body, SkipClock(NOW), Begun(), remaining=remaining, kill=kill), world
     finally:
         ports.go.set()
 
@@ -249,6 +251,87 @@ def test_a_look_that_would_outlive_its_invocation_ends_its_process_first_and_the
     assert ended.deaths == ["the process ended itself"]
     assert report.failure.phase == "restore"
     assert (world.pieces, report.leaked) == ({}, ())
+
+
+def test_a_look_that_overran_ends_its_process_also_when_that_could_not_be_recorded() -> None:
+    """Else its thread would go on beside the next invocation, which looks again."""
+    ended, world = ends_while("restore", Kill(7, "unrecorded"))
+    assert ended.operations[7] == "restore: wait"
+    assert ended.deaths == ["the process ended itself"] * 2
+    report = report_of(ended)
+    assert (report.verdict, report.failure and report.failure.kind) == (Verdict.UNPROVEN, "deadline")
+    assert (world.pieces, report.leaked) == ({}, ())
+
+
+@pytest.mark.parametrize("by", [FAR, None])
+@pytest.mark.parametrize("first", [1, 2])
+def test_a_look_that_kills_every_invocation_ends_by_name_once_its_time_is_up(by: Any, first: int) -> None:
+    """AWS would begin it again without end, and an execution that it ends tears nothing down."""
+    clock, looks = SkipClock(NOW), [0]
+
+    def probe() -> Look:
+        looks[0] += 1
+        if looks[0] >= first:
+            clock.skip(600)  # for so long every one of them lives
+            raise Killed("out of memory")
+        return Look(done=False, status="creating")
+
+    ended = lived(RUN, waiting(probe, timedelta(minutes=30), by=by), clock)
+    assert text(ended).startswith(
+        "deadline: the time allowed for this ran out, and for 1:00:00 no look came to its end"
+    )
+    assert len(ended.deaths) == looks[0] - (first - 1)
+    assert timedelta(hours=1.5) < clock.time - NOW < timedelta(hours=2)
+
+
+@pytest.mark.parametrize(("after", "looked"), [(LAST, 1), (LAST + timedelta(seconds=1), 0)])
+@pytest.mark.parametrize("kept", [True, False])
+def test_the_last_look_is_tried_for_so_long_whether_the_state_outlived_the_deaths_in_it_or_not(
+    after: timedelta, looked: int, kept: bool
+) -> None:
+    clock, looks = SkipClock(NOW), [0]
+
+    def probe() -> Look:
+        looks[0] += 1
+        return Look(done=True, status="done")
+
+    wait = Wait(timedelta(seconds=30), timedelta(minutes=5), NOW + timedelta(minutes=5))
+    rounds = Rounds(wait, Invocation(lambda: 900.0), clock, False, 1, *[lambda *_: None] * 3)
+    state: Any = {**UNSEEN, "began": NOW.isoformat(), "last": wait.deadline.isoformat()} if kept else UNSEEN
+    clock.set_forward(wait.deadline + after - NOW - timedelta(seconds=0.001))
+    envelope = rounds.round(state, 9, probe)["envelope"]
+    assert (looks[0], "failed" in envelope, envelope["operations"]) == (looked, not looked, 10)
+    assert rounds.round(UNSEEN, 1, probe)["envelope"] is None  # which nobody has tried yet
+
+
+@pytest.mark.parametrize("deaths", [1, 3])
+def test_a_last_look_that_died_is_taken_again(deaths: int) -> None:
+    clock, looks = SkipClock(NOW), [0]
+
+    def probe() -> Look:
+        looks[0] += 1
+        if looks[0] > 1 and looks[0] <= 1 + deaths:
+            clock.skip(900)
+            raise Killed("the time of this invocation was up")
+        return Look(looks[0] > 1, "creating")
+
+    ended = lived(RUN, waiting(probe, timedelta(seconds=30), by=None), clock)
+    assert text(ended) == "done"
+    assert looks == [2 + deaths]
+
+
+def test_a_machine_whose_clock_is_behind_makes_no_wait_that_took_less_than_no_time() -> None:
+    clock, looks = SkipClock(NOW), [0]
+
+    def probe() -> Look:
+        looks[0] += 1
+        if looks[0] == 1:
+            clock.set_forward(timedelta(minutes=-5))
+        return Look(looks[0] == 2, "creating")
+
+    ended = lived(RUN, waiting(probe), clock)
+    [envelope] = [json.loads(p)["envelope"] for p in ended.payloads if "envelope" in p]
+    assert envelope["ended"] == envelope["started"]
 
 
 def test_a_wait_that_works_goes_on_in_one_invocation_for_as_long_as_that_lasts() -> None:

@@ -13,6 +13,8 @@ from restorecheck.engines.inline import InlineDurable
 from restorecheck.errors import SourceError
 from restorecheck.model import Against, Assertion, Cell, Expectation, Known, Level, Measured, Outcome, Report, Verdict
 
+pytest_plugins = ("store_fixtures",)
+
 
 def test_a_good_backup_passes_and_nothing_is_left(run: Run):
     cloud = Cloud()

@@ -1,8 +1,8 @@
 """A working copy made anew from the records, when it was lost or damaged.
 
 What was told already is not told again: only a trouble that still stands, the newest run of a check that did not pass.
-A record that was changed after it was indexed counts for nothing. What no record holds is gone; docs/state-in-s3.md
-lists it.
+A record that was changed after it was indexed counts for nothing, and one that is gone hides behind no older one. What
+no record holds is gone; docs/state-in-s3.md lists it.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from restorecheck.model import Report, Verdict
+from restorecheck.schedule import check_of
 from restorecheck.store.bucket import records
 from restorecheck.store.bucket.indexes import lines
 from restorecheck.store.bucket.keeper import Keeper, Kept
@@ -29,7 +30,8 @@ _AT_ONCE = 16
 def rebuild(keeper: Keeper, store: Store, now: datetime) -> tuple[int, list[str]]:
     """Put every record into an empty store. Return how many, and the runs whose records cannot be used."""
     keys = [key for key in keeper.list(records.RECORDS) if records.run_of(key)]
-    known = lines(keeper, sorted({key.split("/")[1] for key in keys}))
+    indexed = (key.removeprefix(records.INDEXES).removesuffix(".json") for key in keeper.list(records.INDEXES))
+    known = lines(keeper, sorted({key.split("/")[1] for key in keys}.union(indexed)))
     newest: dict[str, Report] = {}
     unusable = []
     for key, kept in _read(keeper, keys):
@@ -38,14 +40,30 @@ def rebuild(keeper: Keeper, store: Store, now: datetime) -> tuple[int, list[str]
         store.proofs.save(report)
         if why:
             unusable.append(run_id)
-        if report.check not in newest or newest[report.check].started <= report.started:
-            newest[report.check] = report
+        _newer(newest, report)
+    for line in _newest(known.values()):
+        if records.record_key(line.run) not in keys:  # what was true before it is not what is true
+            report = records.instead(line.run, f"it is gone; its index says {line.verdict.value}", now, line.started)
+            store.proofs.save(report)
+            unusable.append(line.run)
+            _newer(newest, report)
     _told(store, (r for r in newest.values() if r.verdict is not Verdict.PASSED), now)
     return len(keys), unusable
 
 
-def usable(run_id: str, kept: Kept, known: Line | None, now: datetime) -> tuple[Report, str]:
-    """Return the report in a record; or that the run is unproven, and why the record cannot be used."""
+def have(keeper: Keeper) -> bool:
+    """Say whether there is anything to make a working copy from."""
+    return any(next(keeper.list(place), None) is not None for place in (records.RECORDS, records.INDEXES))
+
+
+def usable(
+    run_id: str, kept: Kept, known: Line | None, now: datetime, begun: datetime | None = None
+) -> tuple[Report, str]:
+    """Return the report in a record; or that the run is unproven, and why the record cannot be used.
+
+    `begun` is when it began, as far as somebody else knows: else its name says it, and a run that waited for long, and
+    began after another one of its check, would not be the newest.
+    """
     try:
         report = records.read(kept.body, run_id)
     except NoRecordError as e:
@@ -54,7 +72,19 @@ def usable(run_id: str, kept: Kept, known: Line | None, now: datetime) -> tuple[
         if known is None or known.sha256 == records.line(report, kept.body, kept.version).sha256:
             return report, ""
         why = f"it is not what was indexed, which was version {known.version or 'unknown'} of the object"
-    return records.instead(run_id, why, now), why
+    return records.instead(run_id, why, now, known.started if known else begun), why
+
+
+def _newer(newest: dict[str, Report], report: Report) -> None:
+    if report.check not in newest or newest[report.check].started <= report.started:
+        newest[report.check] = report
+
+
+def _newest(known: Iterable[Line]) -> Iterable[Line]:
+    found: dict[str, Line] = {}
+    for line in sorted(known, key=lambda line: (line.started, line.run)):
+        found[check_of(line.run) or ""] = line
+    return found.values()
 
 
 def _read(keeper: Keeper, keys: list[str]) -> Iterator[tuple[str, Kept]]:

@@ -85,11 +85,12 @@ def read(body: bytes, run_id: str) -> Report:
     return report
 
 
-def instead(run_id: str, why: str, now: datetime) -> Report:
+def instead(run_id: str, why: str, now: datetime, begun: datetime | None = None) -> Report:
     """Return what is known of a run whose record cannot be used: that it ended, and nothing of the backup."""
     hint = "read it by hand; an older version of the object may be whole"
     failure = Failure("store", "record", f"the record of this run cannot be used: {why}", hint)
-    return Report(run_id, check_of(run_id) or "", Verdict.UNPROVEN, time_of(run_id) or now, now, failure)
+    started = min(begun or time_of(run_id) or now, now)
+    return Report(run_id, check_of(run_id) or "", Verdict.UNPROVEN, started, now, failure)
 
 
 def line(report: Report, body: bytes, version: str) -> Line:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import secrets
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,10 +20,10 @@ from restorecheck.model import Check, Known, Report
 from restorecheck.store.bucket import records
 from restorecheck.store.bucket.indexes import index
 from restorecheck.store.bucket.keeper import ConflictError, Keeper, Kept
-from restorecheck.store.bucket.rebuilding import rebuild, usable
+from restorecheck.store.bucket.rebuilding import have, rebuild, usable
 from restorecheck.store.bucket.records import NoRecordError
 from restorecheck.store.bucket.strays import REBUILT, hush, strays
-from restorecheck.store.bucket.working_copy import DamagedError, packed, unpack
+from restorecheck.store.bucket.working_copy import DamagedError, clear, new_path, packed, remove, unpack
 from restorecheck.store.store import Store
 
 _TRIES = 5
@@ -64,11 +64,11 @@ class BucketState:
         self.close()
         self.remarks = ()
         kept = self._keeper.get(records.COPY)
-        path = self._new_path()
+        path = new_path(self._directory)
         try:
             store = self._opened(kept, path)
         except BaseException:
-            _remove(path)
+            remove(path)
             raise
         self._store, self._path, self._etag = store, path, kept.etag if kept else None
         return store
@@ -86,7 +86,7 @@ class BucketState:
         self._unkept = True
         self._store.notes.set(_COMMIT, secrets.token_hex(16))
         self._store.settle_log()  # before it is packed: what another thread writes from here on is kept the next time
-        body = packed(self._store, self._new_path())
+        body = packed(self._store, new_path(self._directory))
         self._etag = self._replaced(body)
         self._unkept = False
 
@@ -94,7 +94,7 @@ class BucketState:
         """Close the working copy and forget what of it was not committed."""
         if self._store is not None:
             self._store.close()
-            _remove(self._path)
+            remove(self._path)
         self._store, self._unkept = None, False
 
     def fold(self, store: Store) -> list[Report]:
@@ -104,14 +104,14 @@ class BucketState:
         record that cannot be read ends its run as unproven, so that nobody waits for it for ever.
         """
         now = self._now()
-        awaited = [entry.run_id for entry in store.ledger.running()]
+        awaited, begun = [entry.run_id for entry in store.ledger.running()], store.ledger.begun()
         wanted = [*awaited, *strays(self._keeper, store, now)]
         found: dict[str, tuple[Report, Kept]] = {}
         for run_id in dict.fromkeys(wanted):
             key = records.record_key(run_id)
             kept = self._keeper.get(key) if key else None
             if kept is not None:
-                report, why = usable(run_id, kept, None, now)
+                report, why = usable(run_id, kept, None, now, begun.get(run_id))
                 if why:
                     self.remarks += (f"the record of {run_id} cannot be used: {why}",)
                 store.proofs.save(report)
@@ -207,13 +207,6 @@ class BucketState:
             )
         self._versioned = True
 
-    def _new_path(self) -> Path:
-        try:
-            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        except OSError as e:
-            raise StoreError(f"{self._directory} cannot be made: {e.strerror}") from e
-        return self._directory / f"copy-{secrets.token_hex(8)}.sqlite"
-
     def _opened(self, kept: Kept | None, path: Path) -> Store:
         why = "was lost"
         if kept is not None:
@@ -221,12 +214,10 @@ class BucketState:
                 unpack(kept.body, path)
             except DamagedError as e:
                 why = f"is damaged ({e})"
-                _remove(path)
-            except OSError as e:
-                raise StoreError(f"the working copy cannot be written to {path.parent}: {e.strerror}") from e
+                clear(path)
             else:
                 return self._store_at(path)
-        anew = kept is not None or next(self._keeper.list(records.RECORDS), None) is not None
+        anew = kept is not None or have(self._keeper)
         store = self._store_at(path)
         if anew:
             self._rebuilt(store, why)
@@ -283,11 +274,11 @@ class BucketState:
     def _read_only(self) -> Iterator[Store]:
         """Open the newest copy beside whatever else is open. Raises StoreError for one that is lost or damaged."""
         kept = self._keeper.get(records.COPY)
-        path = self._new_path()
+        path = new_path(self._directory)
         try:
             if kept is not None:
                 unpack(kept.body, path)
-            elif next(self._keeper.list(records.RECORDS), None) is not None:
+            elif have(self._keeper):
                 raise StoreError(f"the working copy in {self.shown} was lost", "the next tick makes it anew")
             store = self._store_at(path)
             try:
@@ -297,7 +288,7 @@ class BucketState:
         except DamagedError as e:
             raise StoreError(f"the working copy in {self.shown} is damaged: {e}", "the next tick makes it anew") from e
         finally:
-            _remove(path)
+            remove(path)
 
     def _key_in(self, kept: Kept) -> bytes:
         try:
@@ -311,9 +302,3 @@ class BucketState:
                 kind="config",
             )
         return key
-
-
-def _remove(path: Path) -> None:
-    names: Sequence[str] = ("", "-wal", "-shm")
-    for name in names:
-        path.with_name(path.name + name).unlink(missing_ok=True)
