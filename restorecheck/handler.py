@@ -13,9 +13,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from restorecheck import logs
 from restorecheck.engines.clock import WallClock
-from restorecheck.functions.house import Call, House
+from restorecheck.functions.house import Call, House, log
 
 
 def run(event: Any, context: Any) -> Any:
@@ -40,7 +39,7 @@ def sweep(event: Any, context: Call) -> Any:
 
 @cache
 def _house() -> House:
-    logs.configure(fmt="json", level=os.environ.get("RESTORECHECK_LOG_LEVEL", "info"))
+    log(os.environ)
     return House(os.environ, Path(tempfile.gettempdir()) / "restorecheck", WallClock())
 
 

@@ -180,7 +180,7 @@ TABLE = {
         " fence.* logs.* metrics.derived metrics.emf metrics.exporting metrics.figures metrics.standing model.* ports"
         " replica schedule state store.* store.bucket.* sweep.* upkeep verify workplace"
     ),
-    "handler": room("engines.clock functions.* logs.*"),
+    "handler": room("engines.clock functions.*"),
     "store.*": room("assertions.* durable errors model.*", "alembic sqlalchemy"),
     "store.bucket.*": room("durable errors model.* schedule store.*", "sqlalchemy"),
     "store.bucket.s3": room("errors fence.* store.bucket.*"),

@@ -49,13 +49,23 @@ class Telling:
     """The telling of one process. `round` is for one thread, and may be called as often as it likes.
 
     `serves`: this process stays, so it also tries the receivers and pings that the service lives. `began` is since when
-    somebody serves without a break, by the monotonic clock; None: since now.
+    somebody serves without a break, by the monotonic clock; None: since now. Without `pings` nobody hears from here
+    that the service lives: it does, and cannot do what it is for.
     """
 
     def __init__(
-        self, store: Store, clock: Clock, tell: Tell, me: str, *, serves: bool = True, began: float | None = None
+        self,
+        store: Store,
+        clock: Clock,
+        tell: Tell,
+        me: str,
+        *,
+        serves: bool = True,
+        pings: bool = True,
+        began: float | None = None,
     ) -> None:
         self._store, self._clock, self._tell, self._me, self._serves = store, clock, tell, me, serves
+        self._pings = pings
         self._began = clock.monotonic() if began is None else began
         self._looked = float("-inf")
         self._seen: tuple[object, ...] = ()
@@ -85,7 +95,7 @@ class Telling:
         notify, timers = config.notify, self._store.timers
         if config.receivers and timers.claim(TRIALS, notify.test.total_seconds(), self._me):
             self._owed.add(TRIALS)
-        if notify.heartbeat and timers.claim(LIFE, notify.heartbeat_every.total_seconds(), self._me):
+        if self._pings and notify.heartbeat and timers.claim(LIFE, notify.heartbeat_every.total_seconds(), self._me):
             self._owed.add(LIFE)
 
     def _route(self, config: Config, events: Sequence[Event]) -> None:

@@ -149,10 +149,12 @@ class Configuration:
         if self._loaded is not None and tags == self._tags:
             self._loaded = replace(self._loaded, wrong=None)
             return
-        copy = self._copied(self._where, tags)
+        copy, tags = self._copied(self._where, tags)
         try:
             self._load(copy / NAME)
         except RestorecheckError as e:  # nobody knows our copy
+            if self._loaded is None or self._loaded.config.path.parent != copy:
+                shutil.rmtree(copy, ignore_errors=True)  # it is read again by the next call, and /tmp is small
             said = e.message.replace(str(copy), self._where.shown.rstrip("/"))
             raise RestorecheckError(said, e.hint, kind=e.kind) from None
         self._tags = tags
@@ -160,19 +162,19 @@ class Configuration:
             if old != copy:
                 shutil.rmtree(old, ignore_errors=True)
 
-    def _copied(self, folder: Folder, tags: Mapping[str, str]) -> Path:
-        """Copy a folder that does not change meanwhile, and return where to."""
-        if NAME not in tags:
-            raise RestorecheckError(
-                f"{folder.shown} holds no {NAME}",
-                f"upload it, and checks/: aws s3 sync . {folder.shown}",
-                kind="config",
-            )
+    def _copied(self, folder: Folder, tags: Mapping[str, str]) -> tuple[Path, Mapping[str, str]]:
+        """Copy a folder that does not change meanwhile; return where to, and the tags of just what was copied."""
         for _ in range(LOOKS):
+            if NAME not in tags:
+                raise RestorecheckError(
+                    f"{folder.shown} holds no {NAME}",
+                    f"upload it, and checks/: aws s3 sync . {folder.shown}",
+                    kind="config",
+                )
             files = {name: folder.read(name, tag) for name, tag in tags.items()}
             again = folder.listed()
             if again == tags and None not in files.values():
-                return self._written({name: body for name, body in files.items() if body is not None}, tags)
+                return self._written({name: body for name, body in files.items() if body is not None}, tags), tags
             tags = again
         raise RestorecheckError(
             f"{folder.shown} changes again and again while it is read", "is somebody writing it?", kind="config"
@@ -182,12 +184,20 @@ class Configuration:
         digest = hashlib.sha256(repr(sorted(tags.items())).encode()).hexdigest()[:16]
         directory = self._home / f"{_COPY}{digest}"
         shutil.rmtree(directory, ignore_errors=True)
-        directory.mkdir(parents=True, mode=0o700)
-        for name, body in files.items():
-            path = directory / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.touch(0o600)  # a key may be among them
-            path.write_bytes(body)
+        try:
+            directory.mkdir(parents=True, mode=0o700)
+            for name, body in files.items():
+                path = directory / name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.touch(0o600)  # a key may be among them
+                path.write_bytes(body)
+        except OSError as e:  # the disk is full, or one name is a file here and a directory there
+            shutil.rmtree(directory, ignore_errors=True)
+            raise RestorecheckError(
+                f"the configuration cannot be copied to {self._home}: {e.strerror}",
+                "give the function more ephemeral storage, or put less into the folder",
+                kind="config",
+            ) from None
         return directory
 
     def _load(self, path: Path) -> None:

@@ -16,19 +16,20 @@ from typing import Any, Protocol, TextIO
 from restorecheck import logs
 from restorecheck.config import Config, State, lambda_target
 from restorecheck.config.addresses import bucket as bucket_of
-from restorecheck.durable import Clock, Json
+from restorecheck.durable import Clock, Json, bug
 from restorecheck.engines.lambda_fleet import Starter
 from restorecheck.errors import RestorecheckError
 from restorecheck.fence import Fence
 from restorecheck.functions.configuration import Configuration, Folder, Loaded, S3Folder
 from restorecheck.functions.keeping import InBucket, InDatabase, Keeping
-from restorecheck.functions.starting import LambdaStarter, function_arn
+from restorecheck.functions.starting import LambdaStarter, NoStarter, function_arn
 from restorecheck.logs.weight import is_bad
 from restorecheck.ports import fence_of, topics_of
 from restorecheck.state import bucket_state, key_of, open_store, same_key
 from restorecheck.store import Store
 
 CONFIG, FUNCTION, ENDPOINT = "RESTORECHECK_CONFIG", "RESTORECHECK_RUN_FUNCTION", "RESTORECHECK_ENDPOINT_URL"
+LEVEL = "RESTORECHECK_LOG_LEVEL"
 """Variables of the functions' environment."""
 
 
@@ -40,6 +41,16 @@ class Call(Protocol):
 
     def get_remaining_time_in_millis(self) -> int:
         """Return how much of the call is left."""
+
+
+def log(environment: Mapping[str, str]) -> Callable[[], None]:
+    """Log to standard error as lines of JSON; return what undoes it. A wrong level is no reason to verify nothing."""
+    try:
+        return logs.configure(fmt="json", level=environment.get(LEVEL, "info"))
+    except RestorecheckError as e:
+        undo = logs.configure(fmt="json")
+        logs.get("lambda").error("log-level.refused", why=e.message, hint=e.hint)
+        return undo
 
 
 class House:
@@ -69,19 +80,18 @@ class House:
 
         try:
             loaded = self._loaded()
-            starter = self._starter or self._lambda(call, loaded.config)
-        except RestorecheckError as e:
+        except Exception as e:  # noqa: BLE001 - whatever it is, that there is no configuration is measured
             unconfigured(self._clock.now(), self._stream)
             raise self._heard("configuration", e) from None
         try:
             keeping = self._keeping(loaded.config)
-        except RestorecheckError as e:  # a tick has come, and can do nothing
-            measure(loaded, None, self._clock, ticked=None, stream=self._stream, failed=self._unmeasured)
+        except Exception as e:  # noqa: BLE001 - a tick has come, and can do nothing
+            measure(loaded, None, self._clock, ticked=None, stream=self._stream, failed=self._heard)
             raise self._heard("tick", e) from None
         world = World(
             loaded=loaded,
             keeping=keeping,
-            starter=starter,
+            starter=self._starter or self._lambda(call, loaded.config),
             fence=lambda: self._fence_of(loaded.config),
             clock=self._clock,
             me=call.aws_request_id,
@@ -109,7 +119,7 @@ class House:
                 )
             finally:
                 keeping.close()
-        except RestorecheckError as e:
+        except Exception as e:  # noqa: BLE001 - as below: what a library says of a bug may be a secret
             raise self._heard("sweep", e) from None
         return {"summary": found.summary, "blind": len(found.blind), "tripped": found.tripped}
 
@@ -123,7 +133,7 @@ class House:
             keeping = self._keeping(loaded.config)
             loaded = replace(loaded, config=self._with_key(loaded.config))
             fence = self._fence_of(loaded.config)
-        except RestorecheckError as e:  # outside of a step: it would end the run before its teardown
+        except Exception as e:  # noqa: BLE001 - outside of a step: it would end the run before its teardown
             raise again(self._heard("run", e).message) from None
         try:
             return go_on(context, run, loaded.config, keeping, clock=self._clock, listener=self._listener, fence=fence)
@@ -210,18 +220,21 @@ class House:
         return replace(state, key=self._key[1])
 
     def _lambda(self, call: Call, config: Config) -> Starter:
-        arn = function_arn(call.invoked_function_arn, self._environment.get(FUNCTION, ""))
-        return LambdaStarter(self._fence_of(config).starter(arn), arn)
+        """Return what starts runs. Without one no run begins, and what ended is kept and told all the same."""
+        try:
+            arn = function_arn(call.invoked_function_arn, self._environment.get(FUNCTION, ""))
+            return LambdaStarter(self._fence_of(config).starter(arn), arn)
+        except RestorecheckError as e:
+            return NoStarter(e)
 
     # --- what is said
 
     def _tell(self, event: str, **facts: Any) -> None:
         (self._log.warning if is_bad(event, facts) else self._log.info)(event, **facts)
 
-    def _unmeasured(self, way: str, error: RestorecheckError) -> None:
-        self._heard(way, error)
-
-    def _heard(self, what: str, error: RestorecheckError) -> RestorecheckError:
+    def _heard(self, what: str, error: Exception) -> RestorecheckError:
+        if not isinstance(error, RestorecheckError):
+            error = RestorecheckError(bug(error), "this is a bug: please report it with the log")
         self._log.error(f"{what}.failed", why=error.message, hint=error.hint)
         return error
 

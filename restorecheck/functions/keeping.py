@@ -6,6 +6,7 @@ transaction counts at once, and to commit does nothing. What a run came to is ke
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from datetime import datetime
 from typing import Protocol
@@ -85,23 +86,25 @@ class InDatabase:
     alone = False
 
     def __init__(self, opened: Callable[[], Store]) -> None:
-        self._opened = opened
+        self._opened, self._opening = opened, threading.Lock()  # a run asks from several threads
         self._store: Store | None = None
 
     def open(self) -> Store:
         """See Keeping.open."""
-        if self._store is None:
-            self._store = self._opened()
-        return self._store
+        with self._opening:
+            if self._store is None:
+                self._store = self._opened()
+            return self._store
 
     def commit(self) -> None:
         """See Keeping.commit."""
 
     def close(self) -> None:
         """See Keeping.close."""
-        if self._store is not None:
-            self._store.close()
-        self._store = None
+        with self._opening:  # no connection is left behind: the process may be frozen for hours, or for ever
+            store, self._store = self._store, None
+        if store is not None:
+            store.close()
 
     def keep(self, report: Report) -> None:
         """See Keeping.keep."""

@@ -32,7 +32,7 @@ def measure(
     *,
     ticked: datetime | None,
     stream: TextIO | None,
-    failed: Callable[[str, RestorecheckError], None],
+    failed: Callable[[str, RestorecheckError], object],
 ) -> None:
     """Say what is measured now, every way that is configured. `store` None: it cannot be read.
 
@@ -61,7 +61,7 @@ def _figures(
     store: Store | None,
     now: datetime,
     ticked: datetime | None,
-    failed: Callable[[str, RestorecheckError], None],
+    failed: Callable[[str, RestorecheckError], object],
 ) -> Figures:
     config = loaded.config
     process = Process(ticked, reload_worked=loaded.wrong is None, loaded=loaded.at)

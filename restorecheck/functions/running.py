@@ -7,7 +7,7 @@ from typing import Any
 
 from restorecheck import logs, workplace
 from restorecheck.config import Config
-from restorecheck.durable import Clock, Durable, Json, Listener
+from restorecheck.durable import Clock, Durable, Json, Listener, bug
 from restorecheck.engines.aws_lambda import execute
 from restorecheck.engines.lambda_entry import again, durable
 from restorecheck.errors import RestorecheckError
@@ -65,8 +65,7 @@ def go_on(
     fence: Fence,
 ) -> Json:
     """Go on with a run as far as this invocation gets; return its report once it has ended. Raises the SDK's own."""
-    if config.workplace.is_dir():  # nobody else works on this machine: what is there is of invocations that died
-        workplace.sweep(config.workplace, {run})
+    _tidy(config, run)
     ports = LivePorts(config, clock, keeping.keep, fence=fence, knows=keeping.known, tells=listener.looked)
 
     async def workflow(durably: Durable) -> Report:
@@ -75,3 +74,15 @@ def go_on(
     cancelled = Asked(lambda: keeping.cancelled(run), clock.monotonic)
     with logs.bound(run=run):
         return execute(context, run, workflow, clock, listener, cancelled=cancelled)
+
+
+def _tidy(config: Config, run: str) -> None:
+    """Remove what invocations left here that died: nobody else works on this machine.
+
+    What cannot be removed is only told. An error would be one outside of a step, and end the run before its teardown.
+    """
+    try:
+        if config.workplace.is_dir():
+            workplace.sweep(config.workplace, {run})
+    except (RestorecheckError, OSError) as e:
+        logs.get("run").warning("workplace.not-tidied", why=bug(e))

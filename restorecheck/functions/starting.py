@@ -31,6 +31,27 @@ def function_arn(invoked: str, function: str) -> str:
     return ":".join([*parts[:6], *said])
 
 
+class NoStarter:
+    """A Starter where nothing can be started or looked at, because of what was wrong when it was made."""
+
+    def __init__(self, error: RestorecheckError) -> None:
+        self._error = error
+
+    def start(self, run_id: str) -> None:
+        """See Starter.start."""
+        del run_id
+        raise self._error
+
+    def running(self) -> set[str]:
+        """See Starter.running."""
+        raise self._error
+
+    def status(self, run_id: str) -> Execution | None:
+        """See Starter.status."""
+        del run_id
+        raise self._error
+
+
 class LambdaStarter:
     """See engines.lambda_fleet.Starter. `function` is the ARN that the Hand may start."""
 

@@ -16,6 +16,7 @@ from typing import Any, TextIO
 
 from restorecheck.alerts.sender import Sender
 from restorecheck.alerts.telling import Telling
+from restorecheck.config.values import spoken
 from restorecheck.dispatch import Dispatcher, places
 from restorecheck.due import note_due
 from restorecheck.durable import Clock, bug
@@ -24,6 +25,7 @@ from restorecheck.errors import RestorecheckError, StoreError
 from restorecheck.fence import Fence
 from restorecheck.functions import turn
 from restorecheck.functions.configuration import Loaded
+from restorecheck.functions.haste import Hurried, LateError
 from restorecheck.functions.keeping import Keeping
 from restorecheck.functions.measuring import measure
 from restorecheck.functions.told import Outcomes
@@ -81,9 +83,10 @@ class Tick:
         self._turn: turn.Turn | None = None
         self._ticked: datetime | None = None
         self._tried: dict[str, Tried] = {}
+        self._starter, self._serves = Hurried(world.starter, world.left), True
 
     def run(self) -> Ticked:
-        """Do everything once, and return what it came to. Raises nothing but bugs: see Ticked.failed."""
+        """Do everything once, and return what it came to. Raises nothing: see Ticked.failed."""
         if self._world.loaded.wrong is not None:
             self._failed("configuration", self._world.loaded.wrong)
         try:
@@ -91,6 +94,8 @@ class Tick:
                 self._round()
             except RestorecheckError as e:  # the state cannot be reached, or not be kept
                 self._failed("state", e)
+            except Exception as e:  # noqa: BLE001 - a bug must be heard; it must not hide that a tick came
+                self._failed("state", _of_bug(e))
             self._measure()
         finally:
             self._keeping.close()
@@ -99,8 +104,9 @@ class Tick:
     def _round(self) -> None:
         self._store = store = self._decided()
         if not self._done.busy:
-            self._begin()
+            self._guarded("start", self._begin)
             self._guarded("send", lambda: self._send(store))
+            self._store = None  # what cannot be kept is no state
             self._store = self._written(store)
 
     # --- what is decided
@@ -116,33 +122,41 @@ class Tick:
                 self._tell("tick.busy")
                 self._done.busy = True
                 return store
+            self._remark(turn.turn(store, now), now)
             self._turn = turn.take(store, self._world.me, now, self._world.left())
-            self._decide(store, now)
+            ticked = self._decide(store, now)
             try:
                 self._keeping.commit()
             except ConflictError as e:
                 self._tell("tick.again", why=e.message)
                 continue
+            self._ticked = ticked
             return store
         raise StoreError("others changed the state each time that this tick was about to keep what it had decided")
 
-    def _decide(self, store: Store, now: datetime) -> None:
+    def _remark(self, before: turn.Turn, now: datetime) -> None:
+        """Say why runs are missed if ticks come too seldom for them."""
+        late, since = self._config.service.late, now - before.last
+        if late < since <= turn.BREAK:
+            why = f"the tick before was {since.total_seconds():.0f} s ago, and a run is missed after {spoken(late)}"
+            self._tell("tick.seldom", why=why, hint="call it more often, or write a longer `late` in [service]")
+
+    def _decide(self, store: Store, now: datetime) -> datetime | None:
+        """Decide, and return when the schedules were looked at, if they were."""
         self._fleet = None
         self._guarded("membership", lambda: FunctionMembership(store.replicas, self._takeover).join("serve"))
-        self._guarded("schedule", lambda: self._schedule(store, now))
-        self._guarded("runs", lambda: self._dispatch(store))
+        looked = self._guarded("schedule", lambda: note_due(store, self._config, now, self._tell))
+        begins = self._guarded("runs", lambda: self._dispatch(store))
+        self._serves = looked and begins
         self._guarded("telling", lambda: self._route(store))
         self._guarded("retention", lambda: self._prune(store, now))
-
-    def _schedule(self, store: Store, now: datetime) -> None:
-        note_due(store, self._config, now, self._tell)
-        self._ticked = now
+        return now if looked else None
 
     def _dispatch(self, store: Store) -> None:
         """Let runs begin, go on and end. Nothing begins while Lambda does not say how those are that began."""
         self._tried = _tried(store)
         fleet = Fleet(
-            self._world.starter,
+            self._starter,
             kept=self._keeping.kept,
             settle=self._keeping.settle,
             cancel=self._keeping.cancel,
@@ -154,10 +168,15 @@ class Tick:
         Dispatcher(store, fleet, membership, self._clock, self._tell).round(places(self._config))
 
     def _route(self, store: Store) -> None:
-        """Decide who is told. Only while ticks come without a break is a receiver that is not reached a failure."""
+        """Decide who is told. Only while ticks come without a break is a receiver that is not reached a failure.
+
+        A tick that could not look at the schedules or at the runs pings nobody: that ping says that checks are run.
+        """
         assert self._turn is not None  # noqa: S101 - a mistake of ours alone
         served = (self._clock.now() - self._turn.since).total_seconds()
-        telling = Telling(store, self._clock, self._tell, FUNCTIONS, began=self._clock.monotonic() - served)
+        telling = Telling(
+            store, self._clock, self._tell, FUNCTIONS, began=self._clock.monotonic() - served, pings=self._serves
+        )
         telling.round(self._config)
         for _ in range(ROUNDS - 1):
             if self._left() <= 0 or not store.outbox.pending(1):
@@ -177,11 +196,12 @@ class Tick:
         self._done.began = tuple(run for run in self._fleet.wanted if run not in failed)
         now = self._clock.now().isoformat()
         for run, error in failed.items():
-            times = self._tried[run].times + 1 if run in self._tried else 1
-            self._tried[run] = Tried(times, error.kind, error.message, now)
+            if not isinstance(error, LateError):
+                times = self._tried[run].times + 1 if run in self._tried else 1
+                self._tried[run] = Tried(times, error.kind, error.message, now)
             self._tell("run.not-started", run=run, why=error.message, hint=error.hint)
             self._failed("start", error)
-        self._tried = {run: self._tried[run] for run in failed}
+        self._tried = {run: self._tried[run] for run in failed if run in self._tried}
         for error in self._fleet.tell_cancelled().values():
             self._failed("cancel", error)
 
@@ -220,7 +240,11 @@ class Tick:
 
     def _measure(self) -> None:
         world = self._world
-        measure(world.loaded, self._store, self._clock, ticked=self._ticked, stream=world.stream, failed=self._failed)
+        try:
+            store, ticked = self._store, self._ticked
+            measure(world.loaded, store, self._clock, ticked=ticked, stream=world.stream, failed=self._failed)
+        except Exception as e:  # noqa: BLE001 - it must not hide what failed before
+            self._failed("figures", _of_bug(e))
 
     # --- parts
 
@@ -231,8 +255,11 @@ class Tick:
     def _left(self) -> float:
         return self._world.left() - MARGIN
 
-    def _guarded(self, chore: str, act: Callable[[], object]) -> None:
-        """Do a chore; what the state does not let us do ends the tick, and all else is raised at the end."""
+    def _guarded(self, chore: str, act: Callable[[], object]) -> bool:
+        """Do a chore, and say if it was done.
+
+        What the state does not let us do ends the tick, and all else is raised at the end.
+        """
         try:
             act()
         except StoreError:
@@ -240,16 +267,27 @@ class Tick:
         except RestorecheckError as e:
             self._failed(chore, e)
         except Exception as e:  # noqa: BLE001 - a bug must be heard; it must not keep the other chores from being done
-            self._failed(chore, RestorecheckError(bug(e), "this is a bug: please report it with the log"))
+            self._failed(chore, _of_bug(e))
+        else:
+            return True
+        return False
 
     def _failed(self, chore: str, error: RestorecheckError) -> None:
         self._done.failed.append(f"{chore}: {error.message}")
         self._tell("chore.failed", chore=chore, why=error.message, hint=error.hint)
 
 
+def _of_bug(error: Exception) -> RestorecheckError:
+    return RestorecheckError(bug(error), "this is a bug: please report it with the log")
+
+
 def _tried(store: Store) -> dict[str, Tried]:
+    """Return the starts that failed. A note of another release, which we cannot read, says nothing."""
     note: Any = store.notes.get(STARTS)
-    return {run: Tried(**one) for run, one in note.items()} if isinstance(note, dict) else {}
+    try:
+        return {run: Tried(**one) for run, one in note.items()} if isinstance(note, dict) else {}
+    except TypeError:
+        return {}
 
 
 def _keep(store: Store, tried: Mapping[str, Tried]) -> None:

@@ -17,6 +17,9 @@ NOTE = "lambda-tick"
 BREAK = timedelta(minutes=70)
 """After so long without a tick, nobody ticked for a while. None of our schedules calls more seldom than every hour."""
 
+SKEW = timedelta(minutes=1)
+"""By how much the clocks of two functions may differ."""
+
 LONGEST = timedelta(minutes=16)
 """No function of Lambda lasts longer. A turn that lasts longer was taken by a clock that was wrong."""
 
@@ -54,7 +57,7 @@ def turn(store: Store, now: datetime) -> Turn:
 def take(store: Store, me: str, now: datetime, seconds: float) -> Turn:
     """Take the turn for so many seconds. After a break in which nobody ticked, everything is late, and counts anew."""
     before = turn(store, now)
-    goes_on = timedelta() <= now - before.last <= BREAK and before.since <= now
+    goes_on = -SKEW <= now - before.last <= BREAK and before.since <= now
     taken = Turn(before.since if goes_on else now, now, me, now + timedelta(seconds=seconds))
     _keep(store, taken)
     return taken

@@ -28,6 +28,8 @@ BAD = frozenset(
         "sweep.failed",
         "sweep.not-kept",
         "tick.again",
+        "tick.seldom",
+        "tick.short",
     }
 )
 """Events that are bad whatever they say; so is every verdict that is not `passed`."""

@@ -13,8 +13,9 @@ import pytest
 from lambda_world import configured
 from store_places import AT
 
+from restorecheck import logs
 from restorecheck.config import Config
-from restorecheck.errors import AwsError, RestorecheckError
+from restorecheck.errors import AwsError, RestorecheckError, SourceError
 from restorecheck.functions.configuration import LONGEST_FILE, Configuration, S3Folder
 
 
@@ -111,6 +112,60 @@ def test_what_changes_while_it_is_read_is_read_again(folder: Folder, configurati
     assert configuration.current().config.path.read_text().endswith("# later\n")
 
 
+def test_what_was_read_in_the_end_is_what_counts_as_read(folder: Folder, configuration: Configuration):
+    """A folder that changes while it is read, and later is again what it was when that began."""
+    first = dict(folder.files)
+
+    def change(name: str) -> None:
+        folder.files["config.toml"] = first["config.toml"] + b"# later\n"
+
+    folder.before = change
+    assert configuration.current().config.path.read_text().endswith("# later\n")
+    folder.before = lambda name: None
+    folder.files = dict(first)
+    assert not configuration.current().config.path.read_text().endswith("# later\n")
+
+
+def test_a_folder_that_loses_its_configuration_while_it_is_read_is_refused(
+    folder: Folder, configuration: Configuration
+):
+    folder.before = lambda name: folder.files.pop("config.toml", None) and None
+    with pytest.raises(RestorecheckError, match=r"holds no config\.toml"):
+        configuration.current()
+
+
+def test_copies_of_what_is_wrong_are_not_left(folder: Folder, configuration: Configuration, tmp_path: Path):
+    right = configuration.current().config.path.parent
+    for number in range(3):
+        folder.files["config.toml"] = b"state =" + b"#" * number
+        assert configuration.current().wrong is not None
+    assert list((tmp_path / "home").glob("config-*")) == [right]
+
+
+def test_a_name_that_is_a_file_and_a_directory_is_refused(folder: Folder, configuration: Configuration, tmp_path: Path):
+    folder.files["checks/orders-db.toml/more"] = b""
+    with pytest.raises(RestorecheckError, match="cannot be copied to"):
+        configuration.current()
+    assert list((tmp_path / "home").glob("config-*")) == []
+
+
+def test_the_password_of_the_state_is_in_no_line_of_the_log(folder: Folder, configuration: Configuration):
+    state, _, rest = folder.files["config.toml"].partition(b"\n")
+    assert state.startswith(b"state")
+    folder.files["config.toml"] = (
+        b'state = "postgresql://rc:hunter%402@db.internal/rc"\nservice_key = "service.key"\n' + rest
+    )
+    configuration.current()
+    book, undo = io.StringIO(), None
+    try:
+        undo = logs.configure(book, "json")
+        logs.get("lambda").info("said", why="hunter@2 and hunter%402")
+    finally:
+        if undo is not None:
+            undo()
+    assert "hunter" not in book.getvalue()
+
+
 def test_a_folder_that_is_never_still_is_not_believed(folder: Folder, configuration: Configuration):
     def change(name: str) -> None:
         folder.files["config.toml"] += b"#\n"
@@ -163,6 +218,23 @@ def test_a_folder_of_s3_is_listed_to_its_end_without_its_own_markers():
     assert sorted(listed) == ["checks/a.toml", "checks/b.toml", "config.toml"]
     assert folder.read("config.toml", listed["config.toml"]) == b"xxx"
     assert folder.read("config.toml", "another") is None
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        AwsError("AccessDenied", "it is denied", kind="permission", retryable=False),
+        SourceError("nobody answers", kind="network"),
+    ],
+)
+def test_a_folder_that_cannot_be_read_is_named(error: SourceError):
+    class Shut(Hand):
+        def call(self, service: str, operation: str, **params: Any) -> dict[str, Any]:
+            raise error
+
+    with pytest.raises(RestorecheckError, match="the configuration in s3://bucket/c/ cannot be read") as found:
+        S3Folder(Shut({}), "bucket", "c/").listed()  # type: ignore[arg-type]
+    assert found.value.kind == error.kind
 
 
 @pytest.mark.parametrize("name", ["../x.toml", "checks/../../x.toml", "/etc/x.toml", "a\\b.toml"])

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -11,10 +13,11 @@ import pytest
 from journal import Killed
 from lambda_world import Call, Town, proof
 from monitoring import Catcher, Reply, catching
+from store_places import entry
 
 from restorecheck.durable import encode
 from restorecheck.engines.lambda_fleet import LEFT, PATIENCE
-from restorecheck.errors import AwsError, RestorecheckError
+from restorecheck.errors import AwsError, RestorecheckError, StoreError
 from restorecheck.functions import turn
 from restorecheck.model import Report, RunState, Verdict
 from restorecheck.replica import FUNCTIONS
@@ -471,3 +474,190 @@ def test_a_state_that_others_change_each_time_is_an_error(town: Town):
     done = town.tick()
     assert [failed.partition(" that ")[0] for failed in done.failed] == ["state: others changed the state each time"]
     assert town.metrics()[0]["StoreUp"] == 0
+
+
+# --- what a tick must not say, and not do, when it cannot do what it is for -------------------------------------------
+
+
+def pinging(town: Town) -> list[str]:
+    """Let a ping say that the service lives, and return for whom something waits."""
+    town.config = replace(town.config, notify=replace(town.config.notify, heartbeat="life"))
+    town.tick()
+    return list(town.read(lambda store: store.notices.pending()))
+
+
+def test_nobody_is_pinged_by_a_tick_that_could_not_begin_anything(town: Town):
+    town.aws.before = refuse("running")
+    assert pinging(town) == []
+    town.aws.before = lambda operation: None
+    assert pinging(town) == ["life"]
+
+
+def test_a_lambda_that_hangs_does_not_take_the_time_for_telling(told: Town, hook: Catcher):
+    broken(told)
+    call = Call("slow", left=300.0)
+
+    def hang(operation: str) -> None:
+        call.left -= 250
+
+    told.aws.before = hang
+    told.state().settle(proof(RUN, Verdict.BROKEN))
+    state = told.state()
+    state.open().ledger.add(replace(entry(), run_id="orders-db-20261121t0301z"))
+    state.commit()
+    done = told.tick(call)
+    assert done.failed == ["start: the time of this call was up"]
+    assert len(firing(hook)) == 1
+
+
+def test_a_run_that_a_tick_did_not_get_to_is_not_one_that_cannot_be_started(town: Town):
+    due(town)
+    call = Call("short", left=200.0)
+
+    def hang(operation: str) -> None:
+        call.left = 50.0
+
+    town.aws.before = hang
+    done = town.tick(call)
+    assert (done.began, done.failed, town.aws.begun) == ((), ["start: the time of this call was up"], [])
+    assert not town.read(lambda store: store.notes.get("lambda-starts"))
+    town.aws.before = lambda operation: None
+    assert town.tick().began == (RUN,)
+
+
+def test_a_note_of_another_release_keeps_nothing_from_beginning(town: Town):
+    due(town)
+    state = town.state()
+    state.open().notes.set("lambda-starts", {RUN: {"often": 3}})
+    state.commit()
+    assert town.tick().began == (RUN,)
+
+
+def test_ticks_that_come_too_seldom_for_runs_are_told(town: Town):
+    town.tick()
+    town.later(5)
+    town.tick()
+    assert town.events("tick.seldom") == []
+    town.later(20)
+    town.tick()
+    [said] = town.events("tick.seldom")
+    assert said["why"] == "the tick before was 1200 s ago, and a run is missed after 10m"
+
+
+def test_what_was_decided_and_could_not_be_kept_was_not_done(town: Town):
+    town.tick()
+
+    def full(operation: str, key: str) -> None:
+        if operation == "put":
+            raise StoreError("no more")
+
+    town.bucket.before = full
+    assert town.tick().failed == ["state: no more"]
+    [line] = [one for one in town.metrics() if "StoreUp" in one][1:]
+    assert (line["StoreUp"], "SecondsSinceTick" in line) == (0, False)
+
+
+def test_a_bug_in_what_is_not_a_chore_is_heard_and_the_tick_is_measured(town: Town):
+    def bug(operation: str, key: str) -> None:
+        raise ZeroDivisionError("hunter2")
+
+    town.bucket.before = bug
+    [failed] = town.tick().failed
+    assert failed.startswith("state: ZeroDivisionError")
+    assert town.metrics()[0]["StoreUp"] == 0
+
+
+def test_figures_that_cannot_be_written_are_heard(town: Town):
+    class Closed(io.StringIO):
+        def write(self, text: str) -> int:
+            raise RuntimeError("hunter2")
+
+    [failed] = town.tick(stream=Closed()).failed
+    assert "hunter2" not in failed
+    assert town.read(lambda store: store.notes.get("lambda-tick")) is not None
+
+
+def test_a_start_that_fails_counts_and_one_that_works_forgets_it(town: Town):
+    due(town)
+    town.aws.before = refuse("start")
+    for times in (1, 2):
+        assert town.tick().failed == ["start: start is denied"]
+        assert town.read(lambda store: store.notes.get("lambda-starts"))[RUN]["times"] == times
+        town.later(1)
+    town.aws.before = lambda operation: None
+    assert town.tick().began == (RUN,)
+    assert town.read(lambda store: store.notes.get("lambda-starts")) == {}
+
+
+def test_a_cancel_that_cannot_be_said_is_an_error(town: Town):
+    due(town)
+    town.tick()
+    state = town.state()
+    state.open().ledger.cancel(RUN)
+    state.commit()
+
+    def deny(operation: str, key: str) -> None:
+        if key.startswith("cancel/"):
+            raise StoreError("denied")
+
+    town.bucket.before = deny
+    assert town.tick().failed == ["cancel: denied"]
+
+
+def test_a_call_with_no_time_left_sends_nothing(told: Town, hook: Catcher):
+    broken(told)
+    done = told.tick(Call("short", left=14.0))
+    assert (done.failed, firing(hook)) == ([], [])
+    told.later(5)
+    told.tick()
+    assert len(firing(hook)) == 1
+
+
+def test_a_state_that_others_change_for_ever_is_an_error(town: Town):
+    numbers = iter(range(100))
+
+    def others(operation: str, key: str) -> None:
+        if (operation, key) == ("put", "store.sqlite.gz"):
+            town.bucket.before = lambda operation, key: None
+            state = town.state()
+            state.open().notes.set("other", next(numbers))
+            state.commit()
+            state.close()
+            town.bucket.before = others
+
+    town.bucket.before = others
+    [failed] = town.tick().failed
+    assert failed.startswith("state: others changed the state each time that this tick was about to keep what it had d")
+
+
+def test_what_came_of_a_tick_that_cannot_be_written_is_an_error(town: Town):
+    due(town)
+    numbers = iter(range(100))
+
+    def others(operation: str, key: str) -> None:
+        if (operation, key) == ("put", "store.sqlite.gz") and town.aws.begun:
+            town.bucket.before = lambda operation, key: None
+            state = town.state()
+            state.open().notes.set("other", next(numbers))
+            state.commit()
+            state.close()
+            town.bucket.before = others
+
+    town.bucket.before = others
+    done = town.tick()
+    assert done.began == (RUN,)
+    [failed] = done.failed
+    assert failed.startswith("state: others changed the state each time that this tick was about to keep what it had s")
+    assert [one["StoreUp"] for one in town.metrics() if "StoreUp" in one] == [1, 0]
+
+
+def test_clocks_of_two_functions_that_differ_a_little_make_no_break(town: Town):
+    state = town.state()
+    store, now = state.open(), town.clock.time
+    first = turn.take(store, "a", now, 300)
+    turn.give_back(store, first)
+    assert turn.take(store, "b", now, 300).since == now
+    turn.give_back(store, turn.take(store, "b", now + timedelta(minutes=5), 300))
+    assert turn.take(store, "c", now + timedelta(minutes=5) - timedelta(seconds=20), 300).since == now
+    assert turn.take(store, "d", now - timedelta(hours=1), 300).since == now - timedelta(hours=1)
+    state.close()

@@ -8,12 +8,13 @@ import subprocess
 import sys
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from journal import SkipClock
 from lambda_world import Call, FakeLambda, Town, configured
-from store_places import AT, entry, notice, report, sqlite_place
+from store_places import AT, at_once, entry, notice, report, sqlite_place
 
 from restorecheck.config import load
 from restorecheck.engines.lambda_entry import again
@@ -27,6 +28,7 @@ from restorecheck.functions.told import Outcomes
 from restorecheck.model import Verdict
 from restorecheck.replica import ABANDONED, FUNCTIONS, TICKING, FunctionMembership, SharedMembership, living
 from restorecheck.store import Delivery, Routed, Store
+from restorecheck.store.bucket import ConflictError
 
 RUN = "orders-db-20261121t0300z"
 
@@ -146,6 +148,36 @@ def test_in_a_database_a_report_is_kept_by_the_run_itself_and_a_cancel_is_read_f
     keeping.close()
 
 
+def test_a_database_is_opened_once_whoever_asks_and_closed_at_the_end(tmp_path: Path):
+    opened = list[Store]()
+    place = sqlite_place(tmp_path)
+
+    def anew() -> Store:
+        opened.append(place.open())
+        return opened[-1]
+
+    keeping = InDatabase(anew)
+    at_once(*(lambda: keeping.kept(RUN) for _ in range(4)))
+    assert len(opened) == 1
+    keeping.cancel(RUN)
+    keeping.commit()
+    keeping.close()
+    assert keeping.known(load(configured(tmp_path / "c")).checks[0], AT) == ()
+    assert len(opened) == 2
+    keeping.close()
+    place.close()
+
+
+def test_a_database_that_cannot_be_read_says_nothing_of_a_run(store: Store):
+    class Down:
+        def run(self, run_id: str) -> None:
+            raise StoreError("down")
+
+    keeping = InDatabase(lambda: SimpleNamespace(proofs=Down()))  # type: ignore[arg-type, return-value]
+    with pytest.raises(StoreError):
+        keeping.kept(RUN)
+
+
 # --- what was sent beside a copy that did not count ------------------------------------------------------------------
 
 
@@ -183,6 +215,8 @@ class Gate:
 def test_a_sweep_is_let_in_until_its_time_is_up():
     left = [10.0]
     gate = TimedGate(Gate(), lambda: left[0])  # type: ignore[arg-type]
+    where = {"source_account": "1", "scratch_account": "2", "region": "eu-1", "began": AT, "expires": AT}
+    assert gate.permit(**where) == {**where, "bucket": ""}  # type: ignore[arg-type, comparison-overlap]
     assert gate.hand(Role.SCRATCH, "222222222222", "eu-central-1")
     left[0] = 0.0
     with pytest.raises(RestorecheckError) as found:
@@ -216,6 +250,25 @@ def test_what_a_sweep_came_to_is_kept_also_if_somebody_else_changes_the_state_me
     note = town.read(lambda store: store.notes.get("sweep"))
     assert note["summary"] == found.summary
     assert town.read(lambda store: store.notes.get("lambda-tick")) is not None
+
+
+def test_what_a_sweep_came_to_and_cannot_be_kept_is_an_error(tmp_path: Path):
+    class Contested:
+        commits = 0
+
+        def open(self) -> Store:
+            return self.store
+
+        def commit(self) -> None:
+            self.commits += 1
+            raise ConflictError("another was quicker", "")
+
+    place, town, keeping = sqlite_place(tmp_path), Town(tmp_path / "town"), Contested()
+    keeping.store = place.open()  # type: ignore[attr-defined]
+    with pytest.raises(StoreError, match="each time that this sweep was to be written"):
+        swept(town.config, Closed(), keeping, clock=town.clock, left=lambda: 900.0, tell=town.tell)  # type: ignore[arg-type]
+    assert (keeping.commits, len(town.events("tick.again"))) == (5, 5)
+    place.close()
 
 
 # --- functions among replicas ----------------------------------------------------------------------------------------
