@@ -102,7 +102,7 @@ def _acceptance(store: Store, said: _Said, assertion: str, run: str | None) -> A
     run_id = run or store.baselines.newest(said.check, assertion)
     if run_id is None:
         raise RestorecheckError(
-            f"no run has measured {assertion} yet", f"`restorecheck run {said.check}` does", kind="config"
+            f"no run has measured {assertion} yet", f"the next run of {said.check} does", kind="config"
         )
     report = store.proofs.run(run_id)
     if report.check != said.check:

@@ -5,7 +5,7 @@ Every answer is read by what reads the configuration, so a slip is told at once 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -17,6 +17,8 @@ NONE = "none"
 """How one says that there is none, so that nothing is left out by forgetting it."""
 
 CLASS = "db.t4g.medium"
+
+_HINT = "`restorecheck init -h` lists the options, and docs/quickstart.md says what each is"
 
 
 class Asker(Protocol):
@@ -111,6 +113,7 @@ class _Asking:
                 f"say them all; where there is none of it, say {NONE}",
                 kind="config",
             )
+        _of_their_accounts(source_role, scratch_role, places, shares)
         return Answers(source_role, source_id, scratch_role, scratch_id, tuple(places), shares, said.endpoint_url)
 
     def _place(self, region: str, regions: Sequence[str]) -> Place:
@@ -158,7 +161,7 @@ class _Asking:
         try:
             return wanted.read(said)
         except ValueError as e:
-            raise RestorecheckError(f"{wanted.option}: {e}", kind="config") from e
+            raise RestorecheckError(f"{wanted.option}: {e}", _HINT, kind="config") from e
 
     def _asked(self, wanted: _Wanted) -> list[str]:
         if self._asker is None:
@@ -172,6 +175,20 @@ class _Asking:
                 return [wanted.read(one) for one in (answer.replace(",", " ").split() if wanted.several else [answer])]
             except ValueError as e:
                 self._asker.tell(str(e))
+
+
+def _of_their_accounts(source_role: str, scratch_role: str, places: Iterable[Place], shares: Mapping[str, str]) -> None:
+    """Raise RestorecheckError if a key is of the account of the other role: one of them was swapped."""
+    source, scratch = names.account_of(source_role), names.account_of(scratch_role)
+    said = [("--scratch-key", "--scratch-role", scratch, source, place.key) for place in places]
+    said += [("--share-key", "--source-role", source, scratch, key) for key in shares.values()]
+    for option, role, mine, other, key in said:
+        if key and names.account_of(key) == other:
+            raise RestorecheckError(
+                f"{option} is a key of account {other}, and {role} is of account {mine}",
+                "were source and scratch swapped? the scratch account is the one that holds nothing but restores",
+                kind="config",
+            )
 
 
 def _split(wanted: _Wanted, said: str, regions: Sequence[str]) -> tuple[str, str]:
@@ -195,13 +212,16 @@ def _split(wanted: _Wanted, said: str, regions: Sequence[str]) -> tuple[str, str
 
 def databases(said: Sequence[str]) -> Mapping[str, str]:
     """Read `--database NAME=DATABASE`. Raises RestorecheckError."""
-    found = {}
+    found: dict[str, str] = {}
     for one in said:
         name, equals, database = one.partition("=")
+        if not equals or not name:
+            what = "says of nothing that it is its database" if equals else "says no database"
+            raise RestorecheckError(f"--database {one} {what}", "say --database NAME=DATABASE", kind="config")
+        if name in found:
+            raise RestorecheckError(f"--database was said twice for {name}", "say it once", kind="config")
         try:
             found[name] = names.database(database)
         except ValueError as e:
             raise RestorecheckError(f"--database {one}: {e}", "say --database NAME=DATABASE", kind="config") from e
-        if not equals or not name:
-            raise RestorecheckError(f"--database {one} names nothing", "say --database NAME=DATABASE", kind="config")
     return found

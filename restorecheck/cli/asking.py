@@ -15,6 +15,8 @@ from restorecheck.web.server import parsed
 UNWELL = 1
 """The one code besides 0 that a container engine knows for a health check."""
 
+_HINT = "see what `restorecheck serve` logs, and that --listen is the address that it says it listens on"
+
 _MOST = 64 * 1024  # bytes of an answer that are read
 
 
@@ -26,6 +28,7 @@ def healthy(listen: str, *, ready: bool, timeout: float) -> None:
     well, said = _ask(_near(host), port, path, timeout)
     if not well:
         err.print(f"restorecheck: {said}", markup=False, soft_wrap=True)
+        err.print(f"  hint: {_HINT}", markup=False, soft_wrap=True)
         raise SystemExit(UNWELL)
     print(said)
 
@@ -39,7 +42,7 @@ def _ask(host: str, port: int, path: str, timeout: float) -> tuple[bool, str]:
         response = connection.getresponse()
         text = response.read(_MOST).decode("utf-8", "replace").strip()
     except (OSError, http.client.HTTPException) as e:
-        return False, f"{where} does not answer: {e or type(e).__name__}"
+        return False, f"{where} does not answer: {getattr(e, 'strerror', None) or e or type(e).__name__}"
     finally:
         connection.close()
     return (True, text) if response.status == 200 else (False, f"{where} answers {response.status}: {text}")

@@ -14,14 +14,14 @@ from pathlib import Path
 
 import typer
 
-from restorecheck.cli import answers, begun, fresh_files
+from restorecheck.cli import answers, begun, drafting, fresh_files
 from restorecheck.cli.answers import Asker, Options
 from restorecheck.cli.begun import Asked, Begun
 from restorecheck.cli.output import err, errors
 from restorecheck.config import Config, load, review
 from restorecheck.discovery import Answers, Blind, Draft, Ground, Hand, Survey, Wishes, propose, survey
 from restorecheck.engines.clock import WallClock
-from restorecheck.errors import RestorecheckError
+from restorecheck.errors import RefusedError, RestorecheckError
 from restorecheck.fence import Fence
 from restorecheck.model import Entrance
 from restorecheck.ports import fence_of
@@ -71,20 +71,30 @@ def init(asked: Asked, *, as_json: bool) -> None:
 def begin(asked: Asked, asker: Asker | None, now: datetime, enter: Callable[[Answers], Enter] | None = None) -> Begun:
     """Look into the account, write the files, and return what was found. Raises RestorecheckError."""
     wishes = asked.wishes()
+    if not asked.dry_run:
+        fresh_files.writable(asked.directory)  # before somebody has answered twelve questions
     if asked.merge:
-        return _merged(asked, wishes, now)
+        return merge(asked, wishes, now)
+    if asked.scratch:
+        raise RestorecheckError(
+            f"--scratch {asked.scratch} is only for --merge", "without it say --scratch-role", kind="config"
+        )
     _untouched(asked)
     said = answers.answers(asked.options, asker)
     trial = _TRIAL.format(region=said.places[0].region)  # before AWS is asked: what was answered may not fit together
     _right(asked, {"config.toml": said.config(now), "checks/trial.toml": trial})
-    found = _survey(said.ground(), (enter or partial(_enter, asked))(said), [place.region for place in said.places])
+    regions = [place.region for place in said.places]
+    found = _survey(asked, said.ground(), (enter or partial(_enter, asked))(said), regions)
+
+    def act(files: Mapping[str, str]) -> None:
+        if asked.dry_run:
+            _right(asked, files)
+        else:
+            fresh_files.lay(asked.directory, files, _judge, whole=True)
+
     draft = propose(found, said.ground(), now, wishes)
-    files = {f"checks/{one.name}.toml": one.text for one in draft.proposals} | {"config.toml": said.config(now)}
-    if asked.dry_run:
-        _right(asked, files)
-    elif draft.proposals:
-        fresh_files.lay(asked.directory, files, _judge, whole=True)
-    return Begun(files if draft.proposals else {}, draft, found.blind)
+    draft, files = drafting.sound(draft, "checks", {"config.toml": said.config(now)}, act)
+    return Begun(files, draft, found.blind, _looked(said.ground().account, regions))
 
 
 def _untouched(asked: Asked) -> None:
@@ -125,22 +135,39 @@ def _account_of(role: str) -> str:
     return role.split(":")[4]
 
 
-def _survey(ground: Ground, enter: Enter, regions: Iterable[str]) -> Survey:
-    found = survey({region: partial(enter, region) for region in regions})
+def _survey(asked: Asked, ground: Ground, enter: Enter, regions: Iterable[str]) -> Survey:
+    try:
+        found = survey({region: partial(enter, region) for region in regions})
+    except RefusedError as e:
+        if not asked.myself:
+            raise
+        hint = f"--as-myself looks as who you are: become somebody of account {ground.account}, as by AWS_PROFILE"
+        raise RefusedError(e.message, hint) from e
     shut = [one for one in found.blind if one.call == "AssumeRole"]
     if len(shut) == len(ground.regions):
         raise RestorecheckError(shut[0].reason, kind=shut[0].kind)
     return found
 
 
+def _looked(account: str, regions: Iterable[str]) -> str:
+    return f"account {account} in {', '.join(sorted(regions))}"
+
+
 # --- into a configuration that is there -------------------------------------------------------------------------------
 
 
-def _merged(asked: Asked, wishes: Wishes, now: datetime) -> Begun:
+def merge(asked: Asked, wishes: Wishes, now: datetime, enter: Callable[[Entrance, str], Hand] | None = None) -> Begun:
+    """Add checks of what no check tests yet, and return what was found. Raises RestorecheckError."""
     if asked.options != Options():
         raise RestorecheckError(
             "with --merge the accounts are those of config.toml, so no option says other ones",
             f"change {asked.config} by hand",
+            kind="config",
+        )
+    if not asked.config.exists():
+        raise RestorecheckError(
+            f"there is no {asked.config} to add checks to",
+            "--directory says where it is; without --merge a new one is made",
             kind="config",
         )
     loaded = load(asked.config)
@@ -150,15 +177,18 @@ def _merged(asked: Asked, wishes: Wishes, now: datetime) -> Begun:
     drafts, blind = [], list[Blind]()
     taken = stems | {check.name for check in loaded.checks}
     for ground, entrance in _grounds(loaded, asked):
-        found = _survey(ground, partial(fence.surveyor, entrance), sorted(ground.regions))
+        found = _survey(asked, ground, partial((enter or fence.surveyor), entrance), sorted(ground.regions))
         drafts.append(propose(found, ground, now, wishes, existing=loaded.checks, taken=taken))
         taken |= {one.name for one in drafts[-1].proposals}
         blind += found.blind
-    draft = _together(drafts)
-    files = {f"{directory}/{one.name}.toml": one.text for one in draft.proposals}
-    if files and not asked.dry_run:
-        fresh_files.lay(asked.directory, files, _judge, whole=False)
-    return Begun(files, draft, tuple(blind))
+
+    def act(files: Mapping[str, str]) -> None:
+        if not asked.dry_run:
+            fresh_files.lay(asked.directory, files, _judge, whole=False)
+
+    draft, files = drafting.sound(_together(drafts), directory, {}, act)
+    looked = " and ".join(_looked(one.id, one.regions) for one in loaded.source_accounts)
+    return Begun(files, draft, tuple(blind), looked)
 
 
 def _grounds(loaded: Config, asked: Asked) -> list[tuple[Ground, Entrance]]:

@@ -48,6 +48,7 @@ class Begun:
     files: Mapping[str, str]  # by their names below the directory
     draft: Draft
     blind: tuple[Blind, ...]
+    looked: str = ""  # where: "account 111111111111 in eu-central-1"
 
     @property
     def code(self) -> int:
@@ -97,6 +98,10 @@ def say(asked: Asked, begun: Begun) -> None:
         )
     if not draft.proposals:
         out.print("there is nothing to write", markup=False)
+        if not (draft.left_out or begun.blind):
+            said = f"there is no instance, no cluster and no bucket in {begun.looked}"
+            err.print(said, markup=False, soft_wrap=True)
+            err.print("  hint: is it the account, and the region, with the backups?", markup=False, soft_wrap=True)
     elif asked.dry_run:
         out.print(f"{count(len(begun.files), 'file')} would be written: this was a dry run", markup=False)
     else:

@@ -16,6 +16,18 @@ from pathlib import Path
 from restorecheck.errors import ConfigError, RestorecheckError
 
 
+def writable(home: Path) -> None:
+    """Raise RestorecheckError if files cannot be laid into a directory, as far as one can tell without trying."""
+    there = next(path for path in (home, *home.absolute().parents) if path.exists())
+    if not there.is_dir():
+        why = f"{there} is no directory"
+    elif not os.access(there, os.W_OK | os.X_OK):
+        why = f"{there} is not writable for this user"
+    else:
+        return
+    raise RestorecheckError(f"{home} cannot be written: {why}", "choose another --directory", kind="config")
+
+
 def lay(home: Path, files: Mapping[str, str], judge: Callable[[Path], None], *, whole: bool) -> None:
     """Write files, by their names below `home`. Raises RestorecheckError, and then none of them is there.
 
@@ -45,8 +57,17 @@ def tried(beside: Path, home: Path, judge: Callable[[Path], None]) -> None:
     try:
         judge(beside)
     except ConfigError as e:
-        there = [replace(one, path=one.path.replace(str(beside), str(home), 1)) for one in e.problems]
-        raise ConfigError(there, "nothing was written; correct what was answered") from e
+        there = [
+            replace(one, path=_at(home, one.path, beside), message=one.message.replace(str(beside), str(home)))
+            for one in e.problems
+        ]
+        raise ConfigError(
+            there, "nothing was written; correct what was answered, or take fewer by --only and --skip"
+        ) from e
+
+
+def _at(home: Path, path: str, beside: Path) -> str:
+    return str(home / Path(path).relative_to(beside)) if Path(path).is_relative_to(beside) else path
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from restorecheck.config import names
 from restorecheck.discovery.found import Key
 
 Family = Literal["postgresql", "mysql"]
@@ -29,6 +30,10 @@ _TIME = re.compile(r"(?:19|20)\d\d(?:[-_.:T]?\d+)*Z?|\d{6,}(?:[-_.:T]?\d+)*Z?")
 """A date, a time, a number of seconds: what differs from night to night, and not the 2 of `shard2`."""
 
 _NUMBER = re.compile(r"\d+")
+
+
+_GENERAL = {"dump", "dumps", "backup", "backups", "daily", "nightly"}
+"""Words in a key that name no database."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +55,8 @@ class Nights:
         stems = [*directories] if self.form == "directory" else [*directories, _DUMP.sub("", last)]
         for stem in reversed(stems):
             bare = re.sub(r"^[-_.*]+|[-_.*]+$", "", stem)
-            if (
-                bare
-                and "*" not in bare
-                and bare.lower() not in {"dump", "dumps", "backup", "backups", "daily", "nightly"}
-            ):
-                return bare
+            if bare and "*" not in bare and bare.lower() not in _GENERAL:
+                return bare if _nameable(bare) else ""
         return ""
 
     def family(self, bucket: str) -> Family:
@@ -63,11 +64,19 @@ class Nights:
         return "mysql" if re.search(r"mysql|maria", f"{bucket}/{self.pattern}", re.IGNORECASE) else "postgresql"
 
 
+def _nameable(text: str) -> bool:
+    """Return whether a database can be called so."""
+    try:
+        return bool(names.database(text))
+    except ValueError:
+        return False
+
+
 def nights(keys: Iterable[Key]) -> Iterator[Nights]:
     """Yield the dumps among the keys, those of one database together, by their pattern."""
     found: dict[str, list[Key]] = {}
     seen = list(keys)
-    names = {key.name for key in seen}
+    there = {key.name for key in seen}
     for key in seen:
         if _DUMP.search(key.name) or _DIRECTORY.search(key.name):
             found.setdefault(pattern_of(key.name), []).append(key)
@@ -80,7 +89,7 @@ def nights(keys: Iterable[Key]) -> Iterator[Nights]:
             form="directory" if directory else "file",
             written=tuple(sorted(key.written for key in of)),
             obstacle=_obstacle(pattern, bool(match and match["locked"])),
-            checksum=".sha256" if not directory and all(f"{key.name}.sha256" in names for key in of) else "",
+            checksum=".sha256" if not directory and all(f"{key.name}.sha256" in there for key in of) else "",
             script=bool(match and re.fullmatch(_SCRIPT, match["kind"], re.IGNORECASE)),
         )
 

@@ -10,7 +10,7 @@ from fnmatch import fnmatchcase
 from restorecheck.discovery import bucket_checks, database_checks, dumps, judging
 from restorecheck.discovery.found import Bucket, Database, Survey
 from restorecheck.discovery.judging import Ground
-from restorecheck.discovery.writing import Making, Night, slug
+from restorecheck.discovery.writing import Making, Night, quoted, slug
 from restorecheck.model import AuroraSource, Check, RdsSource, S3DumpSource, S3ObjectsSource
 from restorecheck.sources.versions.patterns import pattern
 
@@ -105,7 +105,9 @@ class _Drafting:
         nights = list(dumps.nights(one.keys))
         yield from (x for night in nights[:MOST_DUMPS] for x in self._dump(one, night))
         for night in nights[MOST_DUMPS:]:
-            self._left.append(LeftOut(f"dumps {night.pattern} in {source}", f"more than {MOST_DUMPS} kinds of dumps"))
+            self._left.append(
+                LeftOut(f"dumps {_shown(night.pattern)} in {source}", f"more than {MOST_DUMPS} kinds of dumps")
+            )
         if nights and not dumps.others(one.keys):
             return
         reason = "" if one.region in self._ground.objects else f"{self._ground.scratch} has no bucket in {one.region}"
@@ -119,7 +121,7 @@ class _Drafting:
         yield Proposal(name, f"objects of {source}", text, notes)
 
     def _dump(self, one: Bucket, nights: dumps.Nights) -> Iterator[Proposal]:
-        source = f"dumps {nights.pattern} in bucket {one.name}, {one.region}"
+        source = f"dumps {_shown(nights.pattern)} in bucket {one.name}, {one.region}"
         if reason := self._dump_tested(one, nights) or nights.obstacle:
             self._left.append(LeftOut(source, reason))
             return
@@ -174,6 +176,11 @@ class _Drafting:
             if source.object == nights.pattern or pattern(source.object).fullmatch(nights.sample):
                 return _by(check)
         return ""
+
+
+def _shown(pattern: str) -> str:
+    """Return a pattern as it may be printed: whoever writes to a bucket chooses keys, and not what a terminal does."""
+    return pattern if pattern.isprintable() else quoted(pattern)
 
 
 def _by(check: Check) -> str:

@@ -100,7 +100,7 @@ def test_nobody_there_is_unwell(capsys):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     assert code(f"127.0.0.1:{port}") == 1
-    assert f"http://127.0.0.1:{port}/-/healthy does not answer" in capsys.readouterr().err
+    assert f"http://127.0.0.1:{port}/-/healthy does not answer: Connection refused\n  hint: " in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,14 @@
 """`restorecheck init`: what it asks, what it refuses, what it writes, and that it is all or nothing."""
 
 import json
+import os
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 from typer.testing import CliRunner
 
 from restorecheck.cli import answers, app, beginning, fresh_files
@@ -14,7 +16,7 @@ from restorecheck.cli import begun as begun_
 from restorecheck.cli.answers import Options
 from restorecheck.cli.begun import Asked, Begun
 from restorecheck.config import load
-from restorecheck.errors import AwsError, ConfigError, RestorecheckError
+from restorecheck.errors import AwsError, ConfigError, RefusedError, RestorecheckError
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 SOURCE = "arn:aws:iam::111111111111:role/restorecheck-source"
@@ -84,6 +86,18 @@ def begun(home: Path, person: Person | None = None, account: Account | None = No
     return beginning.begin(said, person, NOW, lambda _: lambda _region: account or Account())
 
 
+def merged(home: Path, account: Account | None = None, **asked: Any) -> Begun:
+    said = Asked(home, Options(), merge=True, **asked)
+    return beginning.merge(said, said.wishes(), NOW, lambda _entrance, _region: account or Account())
+
+
+def other_instance(home: Path) -> None:
+    """Make the check one of another instance, which is not there any more."""
+    check = home / "checks" / "orders-prod.toml"
+    (home / "checks" / "other.toml").write_text(check.read_text().replace("orders-prod", "other"))
+    check.unlink()
+
+
 # --- what is asked ----------------------------------------------------------------------------------------------------
 
 
@@ -150,12 +164,27 @@ def test_a_slip_is_told_by_the_name_of_its_option(said: dict[str, Any], told: st
     with pytest.raises(RestorecheckError) as caught:
         answers.answers(options(**said), None)
     assert told in caught.value.message
+    assert caught.value.hint
 
 
-@pytest.mark.parametrize("said", ["orders", "=x", "orders="])
-def test_a_database_is_said_with_the_name_of_what_holds_it(said: str):
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ({"source_role": SCRATCH, "scratch_role": SOURCE}, "--scratch-key is a key of account 222222222222, and"),
+        ({"share_key": (KEY,)}, "--share-key is a key of account 222222222222, and --source-role is of account 111111"),
+    ],
+)
+def test_that_source_and_scratch_were_swapped_is_seen_by_the_keys(said: dict[str, Any], told: str):
+    with pytest.raises(RestorecheckError) as caught:
+        answers.answers(options(**said), None)
+    assert told in caught.value.message
+    assert "swapped" in caught.value.hint
+
+
+@pytest.mark.parametrize("said", [["orders"], ["=x"], ["orders="], ["orders=a", "orders=b"]])
+def test_a_database_is_said_with_the_name_of_what_holds_it_and_once(said: list[str]):
     with pytest.raises(RestorecheckError, match="--database"):
-        answers.databases([said])
+        answers.databases(said)
     assert answers.databases(["orders=a=b"]) == {"orders": "a=b"}
 
 
@@ -201,6 +230,28 @@ def test_what_does_not_fit_together_is_told_before_aws_is_asked(tmp_path: Path):
 def test_where_there_is_nothing_to_test_nothing_is_written(tmp_path: Path):
     made = begun(tmp_path, account=Account(empty=True))
     assert (made.code, made.files, list(tmp_path.iterdir())) == (3, {}, [])
+    assert begun(tmp_path, account=Account(empty=True), dry_run=True).code == 3
+
+
+def test_one_odd_name_does_not_cost_the_others_their_check(tmp_path: Path):
+    """What configuration refuses to load is left out and says so; the rest is written, or added."""
+    home, odd = tmp_path / "home", ("orders-prod=fine", f"odd={'ö' * 31}")
+
+    class Odd(Account):
+        def pages(self, service: str, operation: str, key: str, **params: Any) -> Iterator[dict[str, Any]]:
+            for one in super().pages(service, operation, key, **params):
+                yield one
+                yield {k: "odd" if k == "DBInstanceIdentifier" else v for k, v in one.items()} | {"DBName": "\x85"}
+
+    for dry in (True, False):
+        made = begun(home, account=Odd(), databases=odd[:1], dry_run=dry)
+        assert (made.code, [one.name for one in made.draft.proposals]) == (0, ["orders-prod"])
+    [left] = [one for one in made.draft.left_out if "odd" in one.source]
+    assert "source.database" in left.reason
+    other_instance(home)
+    assert merged(home, Odd()).files.keys() == {"checks/orders-prod.toml"}
+    assert merged(home, Odd(), databases=odd[1:]).files.keys() == {"checks/odd.toml"}
+    assert load(home / "config.toml").check("odd")
 
 
 def test_a_call_that_was_denied_makes_the_code_3_and_the_rest_is_written(tmp_path: Path):
@@ -216,6 +267,51 @@ def test_an_account_that_cannot_be_entered_is_an_error(tmp_path: Path):
     with pytest.raises(RestorecheckError, match="AssumeRole: no") as caught:
         beginning.begin(Asked(tmp_path, options()), None, NOW, lambda _: shut)
     assert (caught.value.kind, list(tmp_path.iterdir())) == ("credentials", [])
+
+
+def test_more_than_one_configuration_can_hold_is_told_with_what_to_do(tmp_path: Path):
+    class Large(Account):
+        def pages(self, service: str, operation: str, key: str, **params: Any) -> Iterator[dict[str, Any]]:
+            for one in super().pages(service, operation, key, **params):
+                for number in range(350):
+                    named = {"DBInstanceIdentifier": f"orders-{number}", "DBSnapshotIdentifier": f"rds:{number}"}
+                    yield one | {k: v for k, v in named.items() if k in one}
+
+    with pytest.raises(ConfigError, match="the checks have 2100 assertions") as caught:
+        begun(tmp_path, account=Large())
+    assert "--only" in caught.value.hint
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_that_it_cannot_be_written_is_said_before_anybody_is_asked(tmp_path: Path):
+    (tmp_path / "file").write_text("mine")
+    for home in (tmp_path / "file", tmp_path / "file" / "below"):
+        with pytest.raises(RestorecheckError, match=r"cannot be written: .* is no directory"):
+            begun(home, Person(), options=Options())
+
+
+def test_as_myself_in_the_wrong_account_says_whom_to_become(tmp_path: Path):
+    def wrong(_region: str) -> Any:
+        raise RefusedError("leads into account 333333333333")
+
+    for myself, hint in [(True, "become somebody of account 111111111111"), (False, "")]:
+        with pytest.raises(RefusedError) as caught:
+            beginning.begin(Asked(tmp_path, options(), myself=myself), None, NOW, lambda _: wrong)
+        assert hint in caught.value.hint
+
+
+# --- added to what is there -------------------------------------------------------------------------------------------
+
+
+def test_what_is_tested_already_is_not_added(tmp_path: Path):
+    begun(tmp_path)
+    made = merged(tmp_path)
+    assert (made.code, made.files) == (0, {})
+    other_instance(tmp_path)
+    assert merged(tmp_path, dry_run=True).files.keys() == {"checks/orders-prod.toml"}
+    assert [path.name for path in (tmp_path / "checks").iterdir()] == ["other.toml"]
+    assert merged(tmp_path, only=("x*",)).draft.unmatched == ("x*",)
+    assert merged(tmp_path).files.keys() == {"checks/orders-prod.toml"}
 
 
 # --- all or nothing ---------------------------------------------------------------------------------------------------
@@ -269,6 +365,36 @@ def test_the_command_names_what_is_missing(tmp_path: Path):
     assert "--source-role" in json.loads(done.stdout)["error"]["message"]
 
 
+def test_without_credentials_nothing_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+        monkeypatch.setenv(name, str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    done = run("--directory", str(tmp_path / "home"), *FLAGS)
+    assert (done.exit_code, list(tmp_path.iterdir())) == (3, [])
+    assert "no AWS credentials" in done.stderr
+
+
+def test_a_terminal_asks_until_something_is_said():
+    asking = typer.Typer()
+
+    @asking.command()
+    def ask() -> None:
+        terminal = beginning.Terminal()
+        terminal.tell("that was wrong")
+        typer.echo([terminal.ask("Where", ""), terminal.ask("What", "this")])
+
+    done = CliRunner().invoke(asking, input="\n there \n\n")
+    assert done.stdout.endswith("['there', 'this']\n")
+    assert "  that was wrong" in done.stderr
+
+
+def test_scratch_is_for_merge_alone(tmp_path: Path):
+    done = run("--directory", str(tmp_path), "--scratch", "lab", *FLAGS)
+    assert (done.exit_code, "--scratch lab is only for --merge" in done.stderr) == (2, True)
+
+
 def test_with_merge_the_accounts_are_those_that_are_there(tmp_path: Path):
     begun(tmp_path)
     done = run("--directory", str(tmp_path), "--merge", *FLAGS, "--json")
@@ -298,3 +424,32 @@ def test_what_is_said_of_a_draft(merge: bool, tmp_path: Path, capsys: pytest.Cap
     assert f"restorecheck doctor --config {tmp_path}/config.toml" in said.out
     assert "could not look: ListBuckets" in said.err
     assert "nothing is called nope" in said.err
+
+
+def test_what_is_said_of_an_account_with_nothing_in_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    begun_.say(Asked(tmp_path, options()), begun(tmp_path, account=Account(empty=True)))
+    said = capsys.readouterr()
+    assert said.out == "there is nothing to write\n"
+    assert "there is no instance, no cluster and no bucket in account 111111111111 in eu-central-1" in said.err
+    assert "hint: " in said.err
+
+
+def test_a_dry_run_shows_the_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    asked = Asked(tmp_path, options(), dry_run=True)
+    made = begun(tmp_path, dry_run=True, skip=("x",))
+    begun_.say(asked, made)
+    said = capsys.readouterr().out
+    assert f"# --- {tmp_path}/config.toml ---" in said
+    assert 'instance = "orders-prod"' in said
+    assert "2 files would be written" in said
+    begun_.as_object(asked, made)
+    told = json.loads(capsys.readouterr().out)
+    assert (told["written"], sorted(told["files"])) == ([], ["checks/orders-prod.toml", "config.toml"])
+    assert (told["exit_code"], told["unmatched"]) == (0, ["x"])
+
+
+def test_what_was_left_out_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    begun_.say(Asked(tmp_path, options()), begun(tmp_path, skip=("orders-prod",)))
+    said = capsys.readouterr()
+    assert "left out: RDS instance orders-prod, eu-central-1: --skip names it" in said.out
+    assert "hint" not in said.err

@@ -382,6 +382,29 @@ def test_nights_of_one_database_have_one_pattern(key: str, pattern: str, databas
     assert (found.pattern, found.database) == (pattern, database)
 
 
+@pytest.mark.parametrize("name", ["l" * 64, "tab\there", "esc\x1b[2J"])
+def test_a_key_that_no_database_is_called_like_is_no_guess_and_is_shown_quoted(tmp_path: Path, name: str):
+    bucket = Bucket("dumps", REGION, "Enabled", (nightly(f"{name}-2026-11-21.dump"),), whole=True)
+    draft = drafted(bucket)
+    [proposal] = draft.proposals
+    assert (proposal.name, proposal.source.isprintable()) == ("dumps-dump", True)
+    assert 'database = "postgres"' in proposal.text
+    assert [one for one in written(tmp_path, draft) if "receivers" not in one] == []
+
+
+def test_a_region_without_a_place_and_a_demo_that_throttles_nobody():
+    said = replace(answers(subnet_group="", bucket=""), endpoint_url="http://127.0.0.1:1", share_keys={REGION: OWN})
+    made = tomllib.loads(said.config(NOW))
+    assert made["endpoint_url"] == "http://127.0.0.1:1"
+    assert made["source_accounts"]["production"]["share_key"] == {REGION: OWN}
+    assert made["scratch_accounts"]["lab"]["limits"]["poll"] == "0.2s"
+    assert "regions" not in made["scratch_accounts"]["lab"]
+    assert (
+        "subnet_group"
+        not in tomllib.loads(answers(subnet_group="").config(NOW))["scratch_accounts"]["lab"]["regions"][REGION]
+    )
+
+
 def test_what_lies_beside_dumps_is_no_reason_for_a_check_of_objects():
     beside = ["a.dump", "a.dump.sha256", "d/toc.dat", "d/3001.dat.gz", "d/blobs.toc", "x.log"]
     assert not others([nightly(key) for key in beside])

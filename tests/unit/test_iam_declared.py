@@ -13,7 +13,7 @@ from restorecheck.cli import app
 from restorecheck.config import Config, load
 from restorecheck.config.resolved import StateBucket
 from restorecheck.errors import RestorecheckError
-from restorecheck.iam import Bucket, Snapshots, documents, estate_of, parts
+from restorecheck.iam import Bucket, Snapshots, documents, estate_of, keys, parts
 from restorecheck.iam.declared import SERVICE as NOBODY
 from restorecheck.iam.declared import literal
 from restorecheck.model import AuroraSource, RdsSource, Reference, S3DumpSource, S3ObjectsSource, SnapshotKind
@@ -109,6 +109,23 @@ def test_references_are_read_and_written_where_they_lie(config: Config):
     assert "recorder" not in {document.name for document in documents(estate_of(config))}
 
 
+def test_where_there_are_no_databases_keys_are_used_through_s3_alone_and_the_other_way_round(config: Config):
+    estate = estate_of(with_sources(config, S3ObjectsSource("111111111111", REGION, "exports", prefix="a/")), SERVICE)
+    [source], [scratch] = estate.sources, estate.scratches
+    [place] = scratch.places
+    both = [(bucket, groups) for bucket in ("", place.bucket) for groups in ((), place.subnet_groups)]
+    made = {
+        (bool(bucket), bool(groups)): str([one.as_json() for one in keys.of_scratch(estate, offering)])
+        for bucket, groups in both
+        for offering in [replace(scratch, places=(replace(place, bucket=bucket, subnet_groups=groups),))]
+    }
+    said = {what: ("'s3." in text, "'rds." in text) for what, text in made.items()}
+    assert said == {(bucket, rds): (bucket, rds) for bucket in (False, True) for rds in (False, True)}
+    of_source = str([one.as_json() for one in keys.of_source(estate, source)])
+    assert ("'s3." in of_source, "'rds." in of_source) == (True, False)
+    assert list(keys.of_source(estate, replace(source, buckets=(), manifests=()))) == []
+
+
 def test_a_state_in_a_bucket_is_the_services_own(config: Config):
     kept = replace(config.state, directory=None, bucket=StateBucket("the-state", "prod/", REGION, None))
     service = estate_of(replace(config, state=kept), SERVICE).service
@@ -171,6 +188,18 @@ def test_files_are_written_over_earlier_ones_and_over_nothing_else(capsys: pytes
     assert (into / "source.json").read_text() == "{}"
 
 
+def test_of_many_files_none_is_written_if_one_cannot_be(capsys: pytest.CaptureFixture[str], tmp_path: Path):
+    config, into = files(tmp_path), tmp_path / "policies"
+    into.mkdir()
+    (into / "surveyor.json").write_text("mine")
+    assert iam(capsys, config, "--directory", str(into))[0] == 2
+    assert [path.name for path in into.iterdir()] == ["surveyor.json"]
+    (into / "surveyor.json").unlink()
+    (into / "surveyor.json").mkdir()
+    assert "surveyor.json cannot be written: Is a directory" in iam(capsys, config, "--directory", str(into))[2]
+    assert [path.name for path in into.iterdir()] == ["surveyor.json"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -178,7 +207,10 @@ def test_files_are_written_over_earlier_ones_and_over_nothing_else(capsys: pytes
         (("--service", "restorecheck"), "--service 'restorecheck' is not the ARN of a role or a user"),
         (("--function", "arn:aws:lambda:eu-central-1:333333333333:function:run"), "with a version or an alias"),
         (("--runs-on", "a laptop"), "say one of: ecs-tasks.amazonaws.com"),
+        (("--service", "arn:aws:sts::333333333333:assumed-role/x/y"), "the role itself, not a session of it"),
+        (("--service", "arn:aws:iam::111111111111:role/restorecheck-source"), "is the role of the account production"),
         (("--directory", "/dev/null/x"), "cannot be written"),
+        (("--directory", "/dev/null"), "/dev/null is no directory"),
     ],
 )
 def test_what_is_wrong_is_one_line_with_a_hint(
@@ -187,6 +219,8 @@ def test_what_is_wrong_is_one_line_with_a_hint(
     code, out, err = iam(capsys, files(tmp_path), *arguments)
     assert (code, out) == (2, "")
     assert said in err
+    assert "hint: " in err
+    assert "check-config" not in err
 
 
 def test_what_runs_on_aws_says_who_may_run_as_it(capsys: pytest.CaptureFixture[str], tmp_path: Path):
