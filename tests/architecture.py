@@ -10,6 +10,7 @@ import ast
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -64,8 +65,13 @@ def load(top: Path) -> list[Module]:
 # --- imports ------------------------------------------------------------------------------------------------------
 
 
-def imports(module: Module, known: frozenset[str]) -> Iterator[Import]:
+@cache
+def imports(module: Module, known: frozenset[str]) -> tuple[Import, ...]:
     """Return everything that a module imports, wherever in it. `known` are the names of all modules of the package."""
+    return tuple(_imports(module, known))
+
+
+def _imports(module: Module, known: frozenset[str]) -> Iterator[Import]:
     for node in ast.walk(module.tree):
         for full in _targets(node, module):
             top, _, rest = full.partition(".")

@@ -240,8 +240,9 @@ def test_what_the_server_refuses_is_told_without_a_row(reader, sql, kind, sqlsta
     answer = ask(reader, sql)
     assert (answer.kind, answer.sqlstate) == (kind, sqlstate)
     assert part in answer.error
-    assert CANARY not in repr(answer)
-    assert "4111" not in repr(answer)
+    shown = repr(replace(answer, seconds=0.0))  # any digits may stand in how long it took
+    assert CANARY not in shown
+    assert "4111" not in shown
 
 
 def test_a_text_with_a_nul_is_not_sent_in_part(reader):
