@@ -237,6 +237,7 @@ def test_a_dump_of_a_newer_major_needs_other_programs(
     assert "15." in error.message
 
 
+@pytest.mark.long
 def test_an_older_major_restores_its_own_dumps(tmp_path: Path) -> None:
     for made in forms(debian(), tmp_path):
         made.dump("-Fc", "-f", str(tmp_path / "dump"))
@@ -290,6 +291,7 @@ def test_nothing_can_be_loaded_that_was_not_inspected(tmp_path: Path) -> None:
         loader(tmp_path, embedded()).load("only-for-tests", LONG, never)
 
 
+@pytest.mark.long
 def test_a_server_that_dies_under_the_load_is_no_fault_of_the_backup(
     made: Forms, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

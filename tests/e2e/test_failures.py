@@ -157,6 +157,7 @@ def slow_question(factor: int) -> dict[str, object]:
     return {"name": "slow", "sql": sql, "expect": {"at_least": 1}}
 
 
+@pytest.mark.long
 def test_a_session_ended_once_is_asked_again(product: Product):
     product.world.snapshot("shop", "weekly")
     product.check(asserts=[slow_question(5)])
@@ -181,7 +182,12 @@ def test_a_crash_that_comes_back_is_damage_and_an_administrator_who_comes_back_i
 
 
 @pytest.mark.parametrize(
-    "place", [("DeleteDBInstance", {}), ("DeleteDBSnapshot", COPY_IN), ("DeleteDBSnapshot", COPY_OUT)]
+    "place",
+    [
+        ("DeleteDBInstance", {}),
+        pytest.param(("DeleteDBSnapshot", COPY_IN), marks=pytest.mark.long),
+        pytest.param(("DeleteDBSnapshot", COPY_OUT), marks=pytest.mark.long),
+    ],
 )
 def test_what_may_not_be_deleted_is_leaked_and_reported(product: Product, place: tuple[str, dict[str, str]]):
     operation, where = place

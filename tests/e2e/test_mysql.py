@@ -95,6 +95,7 @@ def test_a_snapshot_of_mariadb_whose_rows_are_gone_is_broken(mariadb: World, tmp
     assert told(instances(mariadb, tmp_path).verify()) == (Verdict.BROKEN, "assertion-failed", 0)
 
 
+@pytest.mark.long
 def test_a_cluster_of_mysql_passes(aurora: World, tmp_path: Path):
     report = clusters(aurora, tmp_path).verify()
     assert told(report) == (Verdict.PASSED, "", 0)

@@ -113,6 +113,7 @@ def test_what_a_lost_run_left_goes_and_nothing_else_changes(product: Product, fe
     assert sweep(fence, PLACES, now, act=True).pieces == ()
 
 
+@pytest.mark.long
 def test_what_a_run_of_today_holds_stays(product: Product, fence: Fence):
     product.world.snapshot("shop", "weekly")
     now = datetime.now(UTC).replace(microsecond=0)
@@ -141,6 +142,7 @@ def test_a_database_with_our_name_that_is_not_ours_stays(product: Product, fence
     assert product.estate() == held
 
 
+@pytest.mark.long
 def test_a_share_that_a_lost_run_left_is_told_and_not_taken_back(product: Product, fence: Fence):
     product.world.snapshot("shop", "weekly")
     product.world.snapshot("shop", "nightly")

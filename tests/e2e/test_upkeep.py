@@ -60,7 +60,7 @@ def test_a_place_that_cannot_be_looked_at_is_not_an_empty_one(product: Product):
     assert product.run("sweep", "--json").json["swept"]["could_not_look"][0]["what"] == "instances"
 
 
-@pytest.mark.parametrize("as_json", [False, True])
+@pytest.mark.parametrize("as_json", [pytest.param(False, marks=pytest.mark.long), True])
 def test_a_doctor_says_what_is_well_and_what_to_mend(product: Product, as_json: bool):
     product.world.snapshot("shop", "weekly")
     permission = {"IpProtocol": "tcp", "FromPort": 5432, "ToPort": 5432, "IpRanges": [{"CidrIp": "10.77.0.0/16"}]}

@@ -47,6 +47,7 @@ def every_run(expression, zone):
     return runs
 
 
+@pytest.mark.long
 @settings(max_examples=25, deadline=None)
 @given(
     minutes=st.sets(st.integers(0, 59), min_size=1, max_size=2),

@@ -155,6 +155,7 @@ def test_times_are_those_of_the_slow_way(expression, zone, after, length):
     assert list(times(expression, zone, after, after + length)) == slow_times(expression, zone, after, after + length)
 
 
+@pytest.mark.long
 @settings(max_examples=10, deadline=None)
 @given(expression=EXPRESSIONS, zone=st.sampled_from(ZONES))
 @example(expression="0 */2 1 apr-nov *", zone="Africa/Casablanca")
