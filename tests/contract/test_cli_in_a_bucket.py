@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from bucket_server import REGION
+from notified import wide
 from store_places import measuring, report
 from typer.testing import CliRunner
 
@@ -75,7 +76,8 @@ class Operator:
         self.home, self.file = home, home / "config.toml"
 
     def says(self, *arguments: str) -> tuple[int, str, str]:
-        result = CliRunner().invoke(app, [*arguments, "-c", str(self.file)])
+        with wide():
+            result = CliRunner().invoke(app, [*arguments, "-c", str(self.file)])
         if result.exception is not None and not isinstance(result.exception, SystemExit):
             raise result.exception
         return result.exit_code, result.stdout, result.stderr
