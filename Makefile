@@ -19,7 +19,7 @@ PYTEST := $(BIN)/python -m pytest -o cache_dir="$(SCRATCH)/pytest" -n 3 --dist w
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | awk -F'\t' '{ printf "make %-10s %s\n", $$1, $$2 }'
 
-demo: venv ## restore real PostgreSQL from snapshots of a local AWS: three checks, three verdicts; ends with RESULT {json}
+demo: venv ## restore real PostgreSQL from snapshots of a local AWS: six checks, all three verdicts; ends with RESULT {json}
 	@$(BIN)/restorecheck demo
 
 test: lint ## lint, types, every test but the long ones, coverage gates; ends with "N passed, N failed"

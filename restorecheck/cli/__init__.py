@@ -471,7 +471,7 @@ def rules_of_prometheus(
 
 @demo_app.callback()
 def demo(context: typer.Context, json: JsonOption = False) -> None:
-    """Run three checks end to end on an AWS that runs here, with real PostgreSQL behind it."""
+    """Run six checks end to end on an AWS that runs here, with real PostgreSQL behind it."""
     if context.invoked_subcommand is None:
         from restorecheck.cli import story
 

@@ -32,7 +32,7 @@ def rebuild(keeper: Keeper, store: Store, now: datetime) -> tuple[int, list[str]
     keys = [key for key in keeper.list(records.RECORDS) if records.run_of(key)]
     indexed = (key.removeprefix(records.INDEXES).removesuffix(".json") for key in keeper.list(records.INDEXES))
     known = lines(keeper, sorted({key.split("/")[1] for key in keys}.union(indexed)))
-    newest: dict[str, Report] = {}
+    there, newest = set(keys), dict[str, Report]()
     unusable = []
     for key, kept in _read(keeper, keys):
         run_id = records.run_of(key) or ""
@@ -42,7 +42,7 @@ def rebuild(keeper: Keeper, store: Store, now: datetime) -> tuple[int, list[str]
             unusable.append(run_id)
         _newer(newest, report)
     for line in _newest(known.values()):
-        if records.record_key(line.run) not in keys:  # what was true before it is not what is true
+        if records.record_key(line.run) not in there:  # what was true before it is not what is true
             report = records.instead(line.run, f"it is gone; its index says {line.verdict.value}", now, line.started)
             store.proofs.save(report)
             unusable.append(line.run)
