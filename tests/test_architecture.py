@@ -137,7 +137,7 @@ TABLE = {
     "dumps.*": room(
         "databases.guardian databases.interface databases.postgres_connection databases.postgres_errors"
         " databases.scratch_mysql"
-        " databases.scratch_postgres errors model.* sources.s3_dump.loads",
+        " databases.scratch_postgres errors failures model.* sources.s3_dump.loads",
         "zstandard",
     ),
     "sources.census": room("databases.interface errors failures model.*"),

@@ -8,6 +8,7 @@ failed or stayed unanswered. What a source observes unasked can only keep a verd
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from decimal import Decimal
 
 from restorecheck.assertions import words
@@ -54,7 +55,23 @@ def judge_all(
         )
         for assertion in check.assertions
     ]
-    return (*asked, *(_observed(observation, check.runbook) for observation in answers.observations))
+    partial = next((seen for seen in answers.observations if seen.partial), None)
+    return (
+        *(_excused(finding, partial) for finding in asked),
+        *(_observed(observation, check.runbook) for observation in answers.observations),
+    )
+
+
+def _excused(finding: Finding, partial: Observation | None) -> Finding:
+    """Return a finding that blames no backup for what this machine could not restore of it.
+
+    A scratch disk that was full, or an extension that is not to be had here, leaves tables out: that a question about
+    them fails says nothing about the backup. What passed all the same keeps its finding, and no run is green with it.
+    """
+    if partial is None or not _breaks(finding):
+        return finding
+    message = f"asked where only a part could be restored: {finding.message or finding.observed}"
+    return replace(finding, outcome=Outcome.ERROR, message=message, kind=partial.kind)
 
 
 def _known(assertion: Assertion, known: Sequence[Known]) -> Known | None:

@@ -203,6 +203,7 @@ class Observation:
     warning: bool = False  # worth telling, and no more
     seconds: float = 0.0
     value: str | None = None
+    partial: bool = False  # part of the backup may not be in what was restored, and it is not the backup's fault
 
 
 OBSERVATIONS = (

@@ -7,6 +7,7 @@ in, an observation goes out. It names databases and counts tables; what is in th
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from restorecheck.databases.interface import SYSTEM, DatabaseSeen
 from restorecheck.errors import RestorecheckError
@@ -49,6 +50,14 @@ def failed(error: RestorecheckError) -> Observation:
     """Return the observation of a server that did not tell which databases it holds."""
     message = f"the databases could not be looked at: {error.message}"
     return Observation(NAME, EXPECTED, "not known", error.kind, message)
+
+
+def of_part(seen: Observation, loaded: Iterable[Observation]) -> Observation:
+    """Return what was seen where perhaps only a part could be restored: what is missing there is not the backup's."""
+    partial = next((one for one in loaded if one.partial), None)
+    if partial is None or not seen.kind or kind(seen.kind).verdict is not Verdict.BROKEN:
+        return seen
+    return replace(seen, kind=partial.kind, message=f"where only a part could be restored: {seen.message}")
 
 
 def unread(seen: Iterable[DatabaseSeen], asked: Sequence[str]) -> tuple[str, ...]:

@@ -103,6 +103,42 @@ def test_what_a_source_observes_follows_the_assertions_and_its_kind_says_whose_f
     assert verdict(found, restores=False)[0] is says
 
 
+FULL = Observation("dump-restored", "no error", "3 errors", "scratch-full", "no room on the disk", partial=True)
+
+
+@pytest.mark.parametrize(
+    "present",
+    [
+        Answer("present", rows=1, columns=1, cells=(Cell("number", "0"),)),
+        Answer("present", error="there is no such table", kind="missing-object"),
+        Answer("present", error="the page is invalid", kind="data-damaged"),
+    ],
+)
+def test_where_only_a_part_could_be_restored_nothing_that_fails_blames_the_backup(present: Answer):
+    answers = (present, GOOD[1])
+    assert verdict(observed(answers=answers), restores=False)[0] is Verdict.BROKEN
+    found = observed(FULL, answers=answers)
+    assert [(f.outcome, f.kind) for f in found] == [
+        (Outcome.ERROR, "scratch-full"),
+        (Outcome.PASS, ""),
+        (Outcome.ERROR, "scratch-full"),
+    ]
+    assert found[0].message.startswith("asked where only a part could be restored: ")
+    assert found[0].message.endswith(observed(answers=answers)[0].message)
+    decided, failure = verdict(found, restores=False)
+    assert (decided, failure and failure.kind) == (Verdict.UNPROVEN, "scratch-full")
+
+
+def test_what_the_source_knows_breaks_also_where_only_a_part_could_be_restored():
+    differs = Observation("dump-checksum", "the same", "another", "dump-damaged", "it is not what was written")
+    decided, failure = verdict(observed(FULL, differs), restores=False)
+    assert (decided, failure and failure.kind) == (Verdict.BROKEN, "dump-damaged")
+
+
+def test_what_passes_where_only_a_part_could_be_restored_is_not_green():
+    assert verdict(observed(FULL), restores=False)[0] is Verdict.UNPROVEN
+
+
 def test_nothing_that_a_source_observes_makes_a_run_green():
     """Objects were compared and all are there, but every question only warned: nothing that was asked is proven."""
     warned = [replace(f, outcome=Outcome.WARN) for f in observed()]

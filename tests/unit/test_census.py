@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from restorecheck.databases.interface import DatabaseSeen
 from restorecheck.errors import QueryError
 from restorecheck.failures import kind
-from restorecheck.model import OBSERVATIONS, Verdict
+from restorecheck.model import OBSERVATIONS, Observation, Verdict
 from restorecheck.sources import census
 
 PROD, EMPTY, OTHER = DatabaseSeen("prod", 12), DatabaseSeen("postgres", 0), DatabaseSeen("billing", 1)
@@ -93,6 +95,18 @@ def test_without_questions_the_main_database_must_be_there(seen: tuple[DatabaseS
 
 def test_without_questions_a_main_database_that_cannot_be_looked_into_has_the_kind_of_its_error():
     assert census.judged((DAMAGED, PROD), (), "torn").kind == "data-damaged"
+
+
+def test_a_database_that_could_not_be_restored_here_is_not_missing_in_the_backup():
+    missing, empty = census.judged((), ("prod",), "prod"), census.judged((EMPTY,), ("postgres",), "postgres")
+    full = Observation("dump-restored", "no error", "3 errors", "scratch-full", "no room", partial=True)
+    assert census.of_part(missing, (replace(full, partial=False),)) == missing
+    assert census.of_part(empty, (full,)) == empty  # nothing is blamed
+    seen = census.of_part(missing, (full,))
+    assert (seen.kind, seen.message) == (
+        "scratch-full",
+        f"where only a part could be restored: {missing.message}",
+    )
 
 
 # --- what is left open --------------------------------------------------------------------------------------------

@@ -131,6 +131,24 @@ def test_all_complaints_come_to_one_kind(sorts: tuple[Sort, ...], kind: str) -> 
         assert kind in failures.KINDS
 
 
+@pytest.mark.parametrize(
+    ("sorts", "partial"),
+    [
+        ((), False),
+        ((Sort.ROLE,), False),  # a role takes grants with it, and no row
+        ((Sort.ROLE, Sort.FOLLOWS), True),
+        ((Sort.LACK,), True),
+        ((Sort.FULL, Sort.FOLLOWS), True),
+        ((Sort.TROUBLE,), True),
+        ((Sort.UNKNOWN,), True),
+        ((Sort.LACK, Sort.DATA), False),  # the backup is to blame as well, and nothing is excused
+        ((Sort.DAMAGE,), False),
+    ],
+)
+def test_what_is_missing_here_leaves_a_part_out(sorts: tuple[Sort, ...], partial: bool) -> None:
+    assert classified(of(*sorts)).partial is partial
+
+
 def test_rules_on_values_are_excused_where_texts_sort_otherwise() -> None:
     assert classified(of(Sort.ORDER)).kind == "dump-errors"
     assert classified(of(Sort.ORDER), other_locale=True).kind == "environment"
@@ -204,6 +222,50 @@ def test_a_fatal_error_of_pg_restore_is_read_without_an_entry() -> None:
 def test_a_warning_of_pg_restore_is_not_ignored() -> None:
     reader = restored("pg_restore: warning: something that nobody has seen")
     assert [c.sort for c in reader.complaints] == [Sort.UNKNOWN]
+
+
+END, BLOCK, DIED = (
+    "could not read from input file: end of file",
+    "could not find block ID 2587 in archive -- possibly corrupt archive",
+    "a worker process died unexpectedly",
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "sentences"),
+    [
+        pytest.param(f"pg_restore: pg_restore: error: error: {END}\n{BLOCK}\n", [END, BLOCK], id="both at once"),
+        pytest.param(f"pg_restore: error: pg_restore: {END}\nerror: {BLOCK}\n", [END, BLOCK], id="one after the other"),
+        pytest.param(f"pg_restore:pg_restore:  error: {END}\n error: {BLOCK}\n", [END, BLOCK], id="within a head"),
+        pytest.param(f"pg_restore:pg_restore: error: {DIED}\n", [DIED], id="one that was killed before it spoke"),
+        pytest.param(
+            f"pg_restore: error: pg_restore: from TOC entry 3530; 0 16492 TABLE DATA public users app\n{END}\n",
+            [END],
+            id="around the name of an entry",
+        ),
+    ],
+)
+def test_no_error_is_lost_where_two_processes_write_at_once(text: str, sentences: list[str]) -> None:
+    """In the first of these cases both lines were lost, and what was left was that a process died (seen in CI)."""
+    text += f"pg_restore: error: {DIED}\npg_restore: warning: errors ignored on restore: 3\n"
+    reader = restored(text)
+    assert [c.sort for c in reader.complaints] == [judged(s).sort for s in (*sentences, DIED)]
+    assert reader.announced == 3
+
+
+def test_a_process_that_died_without_a_word_is_not_the_backup_s_fault() -> None:
+    assert classified([judged(DIED)]).kind == "unknown-answer"
+    assert classified([judged(DIED), judged(END)]).kind == "dump-damaged"
+
+
+def test_the_text_of_a_statement_is_no_error() -> None:
+    text = (
+        'pg_restore: error: could not execute query: ERROR:  extension "x" is not available\n'
+        "Command was: CREATE FUNCTION f() RETURNS void AS $$\n"
+        "error: corrupt\n"
+        "$$;\n"
+    )
+    assert [c.sort for c in restored(text).complaints] == [Sort.LACK]
 
 
 def test_a_warning_of_the_server_is_no_error() -> None:

@@ -73,7 +73,7 @@ def examine(reach: Reach, point: RecoveryPoint) -> Answers:
         ready.identity,
         observing.age(point, ready.described, reach.check.rpo),
         *ready.loaded.observations,
-        counted,
+        census.of_part(counted, ready.loaded.observations),
     )
     whole = not any(o.kind for o in ready.loaded.observations)
     proof = observing.proven(
