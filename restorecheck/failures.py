@@ -128,7 +128,8 @@ KINDS: dict[str, Kind] = {
         "what is installed here cannot restore this dump", "install what the message names, or name its directory"
     ),
     "empty-database": _unproven(
-        "a database that was asked holds no table at all", "is `database` the right one? the finding lists them"
+        "a database that was asked, or the whole server, holds no table at all",
+        "is `database` the right one? the finding lists them",
     ),
     "limit": _unproven("the backup is larger than the check allows", "raise the limit, or restore a sample"),
     "scratch-full": _unproven(

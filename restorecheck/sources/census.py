@@ -28,14 +28,12 @@ def judged(seen: Sequence[DatabaseSeen], asked: Sequence[str], main: str) -> Obs
     wanted = [name for name in dict.fromkeys(asked or [main]) if name and name not in SYSTEM]
     by_name = {one.name: one for one in seen}
     wrong = [problem for name in wanted if (problem := _wrong(name, by_name.get(name)))]
-    if not asked and main in by_name:
-        wrong = _unasked(by_name[main], seen)
-    elif not asked and not main and not any(one.tables for one in seen):
-        wrong = [(one.kind, f"no database is known to hold a table, and {_counted(one)}") for one in seen if one.kind]
+    if not asked and (not main or main in by_name):
+        wrong = _unasked(by_name.get(main), seen)
     # What is known about the backup is said before what is not.
     wrong.sort(key=lambda problem: kind(problem[0]).verdict is not Verdict.BROKEN)
     message = "; ".join(text for _, text in wrong)
-    if message:
+    if message and wanted:
         message += f"; {_others(seen, wanted)}"
     return Observation(
         name=NAME,
@@ -87,15 +85,19 @@ def _wrong(name: str, one: DatabaseSeen | None) -> tuple[str, str] | None:
     return None if one.tables else ("empty-database", f"{name} holds no table")
 
 
-def _unasked(main: DatabaseSeen, seen: Sequence[DatabaseSeen]) -> list[tuple[str, str]]:
-    """Return what is wrong if nothing is asked: the main database may be empty only if all others are known to be."""
-    problem = _wrong(main.name, main)
-    if problem is None or main.kind:
+def _unasked(main: DatabaseSeen | None, seen: Sequence[DatabaseSeen]) -> list[tuple[str, str]]:
+    """Return what is wrong if nothing is asked: a server of which no database holds a table holds no backup.
+
+    Whoever makes a server anew after a loss has backups of it that restore well. If a main database is named, it stands
+    for all of them.
+    """
+    problem = _wrong(main.name, main) if main else None
+    if any(one.tables for one in seen) or (main and main.kind):
         return [problem] if problem else []
-    if any(one.tables for one in seen):
-        return [problem]
-    unknown = next((one for one in seen if one.kind), None)
-    return [(unknown.kind, f"{main.name} holds no table, and {_counted(unknown)}")] if unknown else []
+    if unknown := next((one for one in seen if one.kind), None):
+        empty = problem[1] if problem else "no database is known to hold a table"
+        return [(unknown.kind, f"{empty}, and {_counted(unknown)}")]
+    return [problem or ("empty-database", "no database holds a table")]
 
 
 def _others(seen: Sequence[DatabaseSeen], wanted: Sequence[str]) -> str:

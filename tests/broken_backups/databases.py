@@ -190,6 +190,15 @@ def database_dropped(product: Product) -> Report:
     return before_and_after(product, which, sql=("drop database billing",))
 
 
+@case("K15", "a server made anew after a loss, of which a check asks only that it restores", Verdict.UNPROVEN,
+      "empty-database", "databases")  # fmt: skip
+def made_anew(product: Product) -> Report:
+    product.world.database("shop")
+    taken(product)
+    product.declare("shop-db", {"type": "rds", "instance": "shop", "database": "shop"})
+    return product.verify()
+
+
 @case("K15", "the check asks a database that holds no table", Verdict.UNPROVEN, "empty-database")
 def empty_database_asked(product: Product) -> Report:
     built(product, "create database billing")

@@ -73,9 +73,13 @@ def test_without_questions_an_empty_main_database_beside_a_full_one_is_unproven(
     assert (seen.kind, seen.message) == ("empty-database", "postgres holds no table; prod holds 12")
 
 
-def test_without_questions_a_server_that_holds_nothing_at_all_is_as_it_was():
+def test_without_questions_a_server_that_holds_nothing_at_all_proves_nothing():
+    """It is what a server looks like that was made anew, under the same name, after the old one was destroyed."""
     seen = census.judged((EMPTY,), (), "postgres")
-    assert (seen.kind, seen.observed) == ("", "postgres (no table)")
+    assert (seen.kind, seen.observed) == ("empty-database", "postgres (no table)")
+    assert seen.message == "postgres holds no table; no other database is known to hold a table"
+    seen = census.judged((EMPTY, DatabaseSeen("rdsadmin", 0)), (), "")
+    assert (seen.kind, seen.message) == ("empty-database", "no database holds a table")
 
 
 def test_without_questions_an_empty_main_database_beside_an_unknown_one_is_not_fine():
@@ -142,7 +146,7 @@ def test_what_the_questions_leave_open_is_said():
 
 def test_a_server_of_which_nobody_named_a_database_holds_a_table_somewhere_or_nobody_knows():
     assert census.judged([DatabaseSeen("a", 0), DatabaseSeen("b", 2)], [], "").kind == ""
-    assert census.judged([DatabaseSeen("a", 0)], [], "").kind == ""
+    assert census.judged([DatabaseSeen("a", 0)], [], "").kind == "empty-database"
     unknown = DatabaseSeen("b", None, error="no rights", kind="permission")
     observed = census.judged([DatabaseSeen("a", 0), unknown], [], "")
     assert observed.kind == "permission"
