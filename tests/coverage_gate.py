@@ -46,8 +46,8 @@ class Counts:
 def percent(files: Mapping[str, Any], part: str) -> float | None:
     """Return the percentage of lines and branches covered in a part, or None if nothing of it was measured."""
     of_part = [data["summary"] for name, data in files.items() if _within(name, part)]
-    there = sum(s["num_statements"] + s["num_branches"] for s in of_part)
-    reached = sum(s["covered_lines"] + s["covered_branches"] for s in of_part)
+    there = sum(s["num_statements"] + s.get("num_branches", 0) for s in of_part)
+    reached = sum(s["covered_lines"] + s.get("covered_branches", 0) for s in of_part)
     return 100.0 * reached / there if there else None
 
 
