@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -18,7 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from requirements import need
+from requirements import need_mariadb
+from requirements import program as found
 
 from restorecheck.databases.interface import Login
 
@@ -98,7 +98,7 @@ class Server:
     def restart(self, program: str = "") -> None:
         """Start again what was stopped, without making the shop anew."""
         (self.directory / "init.sql").write_text("")
-        self.start(program or str(shutil.which("mariadbd")))
+        self.start(program or str(found("mariadbd")))
 
     def stop(self) -> None:
         if self.process and self.process.poll() is None:
@@ -116,18 +116,14 @@ def _as_nobody() -> dict[str, Any]:
 @contextlib.contextmanager
 def mariadb() -> Iterator[Server]:
     """Yield a server that holds the shop."""
-    need(
-        shutil.which("mariadbd") and shutil.which("mariadb-install-db"),
-        "MariaDB is not there (apt: mariadb-server-core)",
-    )
-    program = str(shutil.which("mariadbd"))
+    need_mariadb()
     with tempfile.TemporaryDirectory(prefix="rc-maria-", ignore_cleanup_errors=True) as name:
         directory = Path(name)
         if os.geteuid() == 0:
             os.chown(directory, _NOBODY, _NOBODY)
         subprocess.run(
             [
-                "mariadb-install-db", "--no-defaults", f"--datadir={directory / 'data'}", "--skip-test-db",
+                str(found("mariadb-install-db")), "--no-defaults", f"--datadir={directory / 'data'}", "--skip-test-db",
                 "--auth-root-authentication-method=normal", f"--tmpdir={directory}",
             ],
             check=True, capture_output=True, cwd=directory, **_as_nobody(),
@@ -139,7 +135,7 @@ def mariadb() -> Iterator[Server]:
         statements = [part.replace("\n", " ").strip() for part in _SHOP.split(";\n")]
         (directory / "init.sql").write_text("".join(f"{part};\n" for part in statements if part))
         try:
-            server.start(program)
+            server.start(str(found("mariadbd")))
             yield server
         finally:
             server.stop()

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
 from typing import Any
 
 import pytest
 from demo_world import MASTER, PASSWORD, SCRATCH, SOURCE, World, gone, instance_in, snapshot_in, until
-from requirements import need
+from requirements import need_mariadb
 
 from restorecheck.demo.aws.process import DemoAwsError
 
@@ -19,8 +18,7 @@ ORDERS = ("CREATE TABLE orders (id INT PRIMARY KEY)", "INSERT INTO orders SELECT
 
 @pytest.fixture(autouse=True)
 def programs() -> None:
-    there = shutil.which("mariadbd") and shutil.which("mariadb-install-db")
-    need(there, "MariaDB is not there (apt: mariadb-server-core)")
+    need_mariadb()
 
 
 def run(instance: dict[str, Any], sql: str, *, user: str = MASTER, password: str = PASSWORD) -> list[tuple[Any, ...]]:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from demo_world import FAST, SOURCE, World, connect, furnish, instance_in, until
-from requirements import need
+from requirements import as_root_only, need
 
 from restorecheck.demo.aws import binaries, orphans
 from restorecheck.demo.aws.process import DemoAws, DemoAwsError
@@ -138,7 +138,7 @@ def python_for(user: binaries.User, env: dict[str, str]) -> str | None:
 
 @pytest.mark.long
 def test_it_runs_as_an_ordinary_user() -> None:
-    need(os.geteuid() == 0, "only root can become somebody else; everybody else already is an ordinary user")
+    as_root_only("only root can become somebody else; everybody else already is an ordinary user")
     user = binaries.User.suitable()
     env = os.environ | {"PYTHONPATH": sysconfig.get_path("purelib")}
     python = python_for(user, env)
@@ -158,12 +158,12 @@ def test_it_runs_as_an_ordinary_user() -> None:
 
 
 def test_postgres_runs_as_nobody_under_root(fresh_aws: DemoAws) -> None:
-    need(os.geteuid() == 0, "only root has to become somebody else")
+    as_root_only("only root has to become somebody else")
     assert 0 not in {Path(f"/proc/{pid}").stat().st_uid for pid in with_a_database(fresh_aws)}
 
 
 def test_programs_that_nobody_can_reach_are_copied(public: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    need(os.geteuid() == 0, "an ordinary user runs PostgreSQL as himself and can reach it")
+    as_root_only("an ordinary user runs PostgreSQL as himself and can reach it")
     package = binaries._of_wheel().parent.parent
     private = public / "private"
     private.mkdir(mode=0o700)

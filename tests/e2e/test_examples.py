@@ -6,7 +6,6 @@ are not on every machine (age, pgcrypto, and a generous amount of time). Everyth
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +13,7 @@ import pytest
 from demo_world import BASE, EXTERNAL_ID, MASTER, PASSWORD, REGION, SCRATCH, SOURCE, SUBNET_GROUP, World
 from example_sources import EXAMPLES, Databases, told
 from product import ROOT, Product
-from requirements import need
+from requirements import need, program
 
 from restorecheck.config import review
 
@@ -104,7 +103,7 @@ def recorded(product: Product, made: Databases, name: str) -> None:
 @pytest.mark.long
 def test_an_example_is_green_and_turns_red(name: str, scratch: World, tmp_path: Path):
     example = EXAMPLES[name]
-    need(not example.programs or shutil.which(example.programs), "MariaDB is not there (apt: mariadb-server)")
+    need(not example.programs or program(example.programs), "MariaDB is not there (apt: mariadb-server)")
     (tmp_path / "checks").mkdir()
     (tmp_path / "config.toml").write_text(configuration(scratch))
     (tmp_path / "checks" / f"{name}.toml").write_text(check_file(name))

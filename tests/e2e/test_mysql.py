@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 from demo_world import MASTER, PASSWORD, SCRATCH, World, instance_in
 from product import Product
-from requirements import need
+from requirements import need_mariadb
 
 from restorecheck.model import Report, Verdict
 
@@ -26,8 +25,7 @@ REPLACED = "RDS will replace the host of DB instance scratch due to a pending ma
 
 @pytest.fixture(autouse=True)
 def programs() -> None:
-    there = shutil.which("mariadbd") and shutil.which("mariadb-install-db")
-    need(there, "MariaDB is not there (apt: mariadb-server-core)")
+    need_mariadb()
 
 
 def execute(instance: dict[str, Any], *statements: str) -> None:
