@@ -43,6 +43,10 @@ class Account:
         own = self.scratch.account
         return tuple(arn for r in self.regions for kind in kinds for arn in self.estate.rds(r, own, kind, name))
 
+    def anywhere(self, *kinds: str) -> tuple[str, ...]:
+        """Return ARNs of all of RDS in this account, also of regions in which nothing is restored."""
+        return tuple(arn for kind in kinds for arn in self.estate.rds("*", self.scratch.account, kind, "*"))
+
     def groups(self) -> Iterator[str]:
         """Yield ARNs of the groups of every placement; where none is named, of AWS's default ones."""
         for place in self.scratch.places:

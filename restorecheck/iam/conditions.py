@@ -48,6 +48,7 @@ DEPENDENTS: dict[str, str] = {
     "kms:ReEncryptTo": "RDS asks for it to copy an encrypted snapshot",
     "lambda:CheckpointDurableExecution": "the durable function writes its own steps, by the SDK and not by the fence",
     "lambda:GetDurableExecutionState": "the durable function reads its own steps, by the SDK and not by the fence",
+    "sts:TagSession": "where EKS Pod Identity gives the identity: its sessions carry tags into every role",
 }
 """Actions that no row of the fence's table names, and which call needs them all the same."""
 
@@ -63,6 +64,9 @@ USE = (
 
 READ_OBJECTS = ("kms:Decrypt", "kms:GenerateDataKey")
 """What S3 asks for to read, and to write, what is encrypted under a key. [S3 API, GetObject; S3 user guide, SSE-KMS]"""
+
+TAGS_OF_SESSIONS = ("sts:TagSession",)
+"""What AWS asks for besides, where a session carries tags: else no role lets it in. [IAM user guide, session tags]"""
 
 READS = ("kms:Decrypt",)
 WRITES = ("kms:GenerateDataKey",)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 ANY = ("*",)
+POD_IDENTITY = "pods.eks.amazonaws.com"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +91,14 @@ class Service:
     runs_on: str = ""  # the service of AWS that gives it its identity: ecs-tasks.amazonaws.com, lambda.amazonaws.com
     oidc_provider: str = ""  # or the ARN of the identity provider of a cluster of Kubernetes,
     oidc_subject: str = ""  # and whom it vouches for: system:serviceaccount:NAMESPACE:NAME
+
+    @property
+    def is_tagged(self) -> bool:
+        """Whether its sessions carry tags, which go along into every role that it enters.
+
+        Those of EKS Pod Identity do, unless the association says otherwise. [EKS user guide, pod-id-abac]
+        """
+        return self.runs_on == POD_IDENTITY
 
 
 @dataclass(frozen=True, slots=True)

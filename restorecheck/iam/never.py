@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from restorecheck.fence import Role
 from restorecheck.fence.permissions import granted
-from restorecheck.iam.account import COPIES, RESTORES, Account
+from restorecheck.iam.account import COPIES, Account
 from restorecheck.iam.conditions import EVERYWHERE, IS_NOT_OURS, PUBLIC, UNTAGGED
 from restorecheck.iam.document import Statement
 
@@ -93,18 +93,25 @@ def in_scratch(account: Account) -> Iterator[Statement]:
         "Deny",
         why="no restored data leaves by a snapshot, a share, an export, a replica or a role; no tag is taken off",
     )
-    yield Statement(
-        "NeverMakeUntagged",
-        granted(Role.SCRATCH, "rds", *COPIES, *RESTORES, "CreateDBInstance"),
-        EVERYWHERE,
-        "Deny",
-        UNTAGGED,
-        why="what carries no tag of ours would be removed by nobody",
-    )
+    # About what is made, and not about the groups and snapshots that it is made of: AWS asks for each resource of a
+    # call, and does not say for which of them it knows the tags of the request.
+    for sid, operations, kinds in (
+        ("NeverMakeUntaggedInstances", ("RestoreDBInstanceFromDBSnapshot", "CreateDBInstance"), ("db",)),
+        ("NeverMakeUntaggedClusters", ("RestoreDBClusterFromSnapshot",), ("cluster",)),
+        ("NeverMakeUntaggedCopies", COPIES, ("snapshot", "cluster-snapshot")),
+    ):
+        yield Statement(
+            sid,
+            granted(Role.SCRATCH, "rds", *operations),
+            account.anywhere(*kinds),
+            "Deny",
+            UNTAGGED,
+            why="what carries no tag of ours would be removed by nobody",
+        )
     yield Statement(
         "NeverMakePublic",
         granted(Role.SCRATCH, "rds", "RestoreDBInstanceFromDBSnapshot", "CreateDBInstance"),
-        EVERYWHERE,
+        account.anywhere("db"),
         "Deny",
         PUBLIC,
         why="restored data is reached from nowhere but the scratch network; left out, AWS's default would decide",

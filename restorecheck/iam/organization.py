@@ -45,6 +45,8 @@ def statements(estate: Estate, scratch: Scratch) -> Iterator[Statement]:
     """Yield what nobody in a scratch account may do."""
     regions = tuple(dict.fromkeys((*(place.region for place in scratch.places), *estate.regions)))
     elsewhere = {"StringNotEquals": {"aws:ResourceAccount": scratch.account}}
+    # Where restorecheck runs in this account, it goes on from here into the source accounts.
+    but_us = {"StringNotEquals": {"aws:ResourceAccount": scratch.account, "aws:PrincipalArn": estate.service.role}}
 
     def never(sid: str, actions: tuple[str, ...], why: str, **more: object) -> Statement:
         return Statement(sid, actions, EVERYWHERE, "Deny", why=why, **more)  # type: ignore[arg-type]
@@ -67,8 +69,8 @@ def statements(estate: Estate, scratch: Scratch) -> Iterator[Statement]:
     yield never(
         "NoRoleElsewhere",
         ("sts:AssumeRole",),
-        "nobody goes on from here into another account",
-        conditions=elsewhere,
+        "nobody goes on from here into another account but restorecheck itself, if it runs here",
+        conditions=but_us,
     )
     yield never("NothingForEver", UNDELETABLE, "what is restored must be deleted again, so nothing may be locked")
     if regions:

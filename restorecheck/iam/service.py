@@ -12,6 +12,7 @@ from restorecheck.fence.permissions import granted
 from restorecheck.iam.conditions import READ_OBJECTS, both, of_account, via
 from restorecheck.iam.document import Statement
 from restorecheck.iam.estate import Bucket, Estate, Service
+from restorecheck.iam.trust import entering
 
 
 def statements(estate: Estate) -> Iterator[Statement]:
@@ -19,7 +20,7 @@ def statements(estate: Estate) -> Iterator[Statement]:
     service = estate.service
     yield Statement(
         "EnterRoles",
-        granted(Role.BASE, "sts", "AssumeRole"),
+        entering(service),
         tuple(dict.fromkeys((*(one.role for one in estate.sources), *(one.role for one in estate.scratches)))),
         why="enters exactly the roles that are configured; whatever is done to backups and scratch is done as them",
     )

@@ -9,8 +9,14 @@ from collections.abc import Iterator
 
 from restorecheck.fence import Role
 from restorecheck.fence.permissions import granted
+from restorecheck.iam.conditions import TAGS_OF_SESSIONS
 from restorecheck.iam.document import Conditions, Statement
 from restorecheck.iam.estate import Scratch, Service, Source
+
+
+def entering(service: Service) -> tuple[str, ...]:
+    """Return the actions that entering a role comes to: of the role's trust policy, and of the policy of who enters."""
+    return (*granted(Role.BASE, "sts", "AssumeRole"), *(TAGS_OF_SESSIONS if service.is_tagged else ()))
 
 
 def of_account(role: Source | Scratch, service: Service) -> Iterator[Statement]:
@@ -18,7 +24,7 @@ def of_account(role: Source | Scratch, service: Service) -> Iterator[Statement]:
     conditions: Conditions = {"StringEquals": {"sts:ExternalId": role.external_id}} if role.external_id else {}
     yield Statement(
         "ServiceEnters",
-        granted(Role.BASE, "sts", "AssumeRole"),
+        entering(service),
         conditions=conditions,
         principals=(service.role,),
         why="the identity that restorecheck runs as, and nobody else; the external id keeps others who share that"
@@ -31,7 +37,7 @@ def of_service(service: Service) -> Iterator[Statement]:
     if service.runs_on:
         yield Statement(
             "AwsRunsUs",
-            granted(Role.BASE, "sts", "AssumeRole"),
+            entering(service),
             service=service.runs_on,
             conditions={"StringEquals": {"aws:SourceAccount": service.account}} if "ecs" in service.runs_on else {},
             why="AWS gives the running service this identity",

@@ -11,6 +11,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from demo_world import MASTER, PASSWORD, SCRATCH, SOURCE, aws, connect, instance_in, snapshot_in
@@ -152,6 +153,13 @@ class Deployed:
             command, cwd=self.home, env=self.environment(), capture_output=True, text=True, timeout=150, check=False
         )
 
+    def control_policy(self) -> dict[str, Any]:
+        """Return the service control policy that `restorecheck iam` prints for the scratch account."""
+        printed = self.run("iam", "--only", "scratch.scp", "--service", self.service)
+        assert printed.returncode == 0, printed.stderr
+        found: dict[str, Any] = json.loads(printed.stdout)
+        return found
+
     def left(self) -> list[str]:
         """Return what runs have left in RDS and in the scratch bucket."""
         found = [
@@ -177,7 +185,7 @@ def deployed(aws: DemoAws, tmp_path: Path) -> Deployed:
 def test_the_first_night_on_what_the_templates_made(deployed: Deployed):
     deployed.fill()
     deployed.configure()
-    deployed.aws.enforce()
+    deployed.aws.enforce(scps={SCRATCH: [deployed.control_policy()]})  # it holds for the service too, which is there
 
     well = deployed.run("doctor", "--json")
     looks = json.loads(well.stdout)

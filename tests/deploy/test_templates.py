@@ -115,7 +115,7 @@ def test_the_service_has_a_way_to_everything_that_the_fence_lets_it_call(templat
 def test_parameter_groups_start_nothing(templates: dict[str, dict[str, Any]]):
     kinds = ("AWS::RDS::DBParameterGroup", "AWS::RDS::DBClusterParameterGroup")
     groups = [one["Properties"] for kind in kinds for _, one in every(templates, kind)]
-    assert len(groups) == 16
+    assert len(groups) == 15
     for group in groups:
         name = group.get("DBParameterGroupName") or group["DBClusterParameterGroupName"]
         assert name == PREFIX + group["Family"].replace(".", "-")
@@ -155,6 +155,13 @@ def test_alarms_ask_for_metrics_that_are_written(templates: dict[str, dict[str, 
         assert len(ours) == (6 if service == "service-ecs" else 7)
         assert {one["MetricName"] for one in ours} <= written
         assert all(one["TreatMissingData"] in {"breaching", "ignore"} for one in ours)
+    executions = [
+        one["Properties"]["MetricName"]
+        for _, one in every({"": templates["service-lambda"]}, "AWS::CloudWatch::Alarm")
+        if one["Properties"].get("Dimensions") == [{"Name": "FunctionName", "Value": {"Ref": "Run"}}]
+    ]
+    # What an invocation ends in says nothing of a run, which Lambda goes on with. [Lambda guide, durable-monitoring]
+    assert executions == ["DurableExecutionFailed", "DurableExecutionTimedOut"]
     [ticks] = [
         one["Properties"] for name, one in every(templates, "AWS::CloudWatch::Alarm") if name.endswith("TicksAlarm")
     ]
@@ -164,6 +171,8 @@ def test_alarms_ask_for_metrics_that_are_written(templates: dict[str, dict[str, 
 def test_the_durable_function_is_called_by_its_alias_and_the_others_by_schedule(templates: dict[str, dict[str, Any]]):
     functions = {name: one["Properties"] for name, one in every(templates, "AWS::Lambda::Function")}
     assert {name.rpartition(".")[2] for name, one in functions.items() if "DurableConfig" in one} == {"Run"}
+    # A tick that fails once is no letter that lies there until somebody removes it: three in a row are an alarm.
+    assert {name.rpartition(".")[2] for name, one in functions.items() if "DeadLetterConfig" in one} == {"Run"}
     for one in functions.values():
         assert one["Environment"]["Variables"]["RESTORECHECK_RUN_FUNCTION"] == {"Fn::Sub": "${Name}-run:live"}
         handler = one["Handler"]["Fn::If"][2]

@@ -29,10 +29,12 @@ from restorecheck.fence.permissions import UNGRANTED, actions_of, granted
 from restorecheck.iam import Document, Estate, Place, Scratch, Service, Snapshots, Source, Statement, documents, parts
 from restorecheck.iam.conditions import DEPENDENTS
 from restorecheck.iam.document import INLINE, MOST
+from restorecheck.iam.estate import POD_IDENTITY
 
 MADE = {document.name: document for document in documents(EVERYTHING)}
+IN_PODS = {d.name: d for d in documents(replace(EVERYTHING, service=replace(EVERYTHING.service, runs_on=POD_IDENTITY)))}
 ALLOWED = [(d, s) for d in MADE.values() for s in d.statements if s.effect == "Allow"]
-GLOBAL = {"aws:RequestedRegion", "aws:ResourceAccount", "aws:TagKeys", "aws:SourceAccount"}
+GLOBAL = {"aws:PrincipalArn", "aws:RequestedRegion", "aws:ResourceAccount", "aws:TagKeys", "aws:SourceAccount"}
 """Condition keys that AWS has for every call that has such a thing."""
 
 
@@ -64,10 +66,21 @@ def test_a_role_may_do_exactly_what_its_rows_need(name: str):
 
 
 def test_what_no_row_names_is_named_with_the_call_that_needs_it():
-    used = {action for _, statement in ALLOWED for action in statement.actions}
+    used = {action for _, statement in ALLOWED for action in statement.actions} | {"sts:TagSession"}
     rows = needed_by(set(Role))
     assert {action for action in used if action not in rows} == set(DEPENDENTS)
     assert all(DEPENDENTS.values())
+
+
+def test_sessions_that_carry_tags_are_let_in_with_them_everywhere():
+    """[EKS user guide, Pod Identity: its tags are transitive; IAM user guide: without TagSession the call fails]"""
+    for name, sid in (("service.trust", "AwsRunsUs"), ("service", "EnterRoles")):
+        [one] = [s for s in IN_PODS[name].statements if s.sid == sid]
+        assert one.actions == ("sts:AssumeRole", "sts:TagSession")
+    for name in ("source.trust", "scratch.trust"):
+        assert IN_PODS[name].statements[0].actions == ("sts:AssumeRole", "sts:TagSession")
+    assert described("sts:TagSession") is not None
+    assert not any("sts:TagSession" in allowed(name) for name in MADE)
 
 
 # --- what AWS knows ---------------------------------------------------------------------------------------------------
@@ -181,6 +194,16 @@ def test_an_owners_snapshot_may_be_lent_and_nothing_else():
     lend = statement("source", "LendOwnersSnapshots")
     assert set(lend.actions) == {"rds:ModifyDBSnapshotAttribute", "rds:ModifyDBClusterSnapshotAttribute"}
     assert lend.conditions == {"StringNotEquals": {"aws:ResourceTag/restorecheck:managed": "true"}}
+
+
+def test_a_service_in_the_scratch_account_may_still_enter_the_source_accounts():
+    """The policy of the account holds for the service as well, if it runs there: as docs/infrastructure.md begins."""
+    here = SERVICE.replace(BASE, SCRATCH)
+    for role in (SERVICE, here):
+        service = replace(EVERYTHING.service, role=role, account=role.split(":")[4])
+        [scp] = [d for d in documents(replace(EVERYTHING, service=service)) if d.name == "scratch.scp"]
+        [elsewhere] = [s for s in scp.statements if s.actions == ("sts:AssumeRole",)]
+        assert elsewhere.conditions == {"StringNotEquals": {"aws:ResourceAccount": SCRATCH, "aws:PrincipalArn": role}}
 
 
 def test_keys_are_used_through_services_alone():

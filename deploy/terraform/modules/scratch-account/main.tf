@@ -22,7 +22,7 @@ locals {
   account   = data.aws_caller_identity.this.account_id
   partition = data.aws_partition.this.partition
   region    = data.aws_region.this.region
-  zones     = slice(data.aws_availability_zones.this.names, 0, 2)
+  zones     = length(var.zones) == 2 ? var.zones : slice(data.aws_availability_zones.this.names, 0, 2)
   role_arn  = "arn:${local.partition}:iam::${local.account}:role/${var.role_name}"
 }
 
@@ -51,7 +51,6 @@ locals {
     "postgres18"   = local.postgres
     "mysql8.0"     = local.mysql
     "mysql8.4"     = local.mysql
-    "mariadb10.6"  = local.mysql
     "mariadb10.11" = local.mysql
     "mariadb11.4"  = local.mysql
     "mariadb11.8"  = local.mysql

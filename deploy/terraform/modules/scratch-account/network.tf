@@ -228,6 +228,11 @@ resource "aws_iam_role_policy" "refused" {
         Action   = ["logs:CreateLogStream", "logs:PutLogEvents", "logs:DescribeLogStreams"]
         Resource = "${aws_cloudwatch_log_group.refused.arn}:*"
       },
+      {
+        Effect   = "Allow"
+        Action   = "logs:DescribeLogGroups" # AWS names it among the least that a flow log needs, and looks at all
+        Resource = "*"
+      },
     ]
   })
 }

@@ -49,6 +49,16 @@ variable "vpc_cidr" {
   default     = "10.90.0.0/20"
 }
 
+variable "zones" {
+  description = "Two zones of the region. Empty: its first two. Fargate and Lambda are not in every zone."
+  type        = list(string)
+  default     = []
+  validation {
+    condition     = length(var.zones) == 0 || length(var.zones) == 2 && length(distinct(var.zones)) == 2
+    error_message = "zones must be two different ones, or none."
+  }
+}
+
 variable "service_runs_here" {
   description = "Whether restorecheck runs in this network, so that it gets ways to the AWS services that it calls. These are billed by the hour."
   type        = bool

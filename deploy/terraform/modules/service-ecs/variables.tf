@@ -18,8 +18,8 @@ variable "name" {
   type        = string
   default     = "restorecheck"
   validation {
-    condition     = can(regex("^[a-z0-9-]{1,20}$", var.name))
-    error_message = "name must have up to 20 lower-case letters, digits and hyphens."
+    condition     = can(regex("^[a-z][a-z0-9]*(-[a-z0-9]+)*$", var.name)) && length(var.name) <= 20
+    error_message = "name must have up to 20 lower-case letters, digits and single hyphens, and begin with a letter."
   }
 }
 

@@ -12,9 +12,11 @@ locals {
   partition = data.aws_partition.this.partition
   region    = data.aws_region.this.region
   here      = "${local.region}:${local.account}"
+  role_arn  = "arn:${local.partition}:iam::${local.account}:role/${var.role_name}"
 }
 
 resource "aws_iam_role" "this" {
+  count       = var.create_role ? 1 : 0
   name        = var.role_name
   description = "restorecheck itself - it may enter the source and scratch roles, and little else"
   assume_role_policy = jsonencode({
@@ -35,8 +37,8 @@ resource "aws_iam_role" "this" {
 
 # Made by restorecheck.iam from its own table of calls; the files in policies/ are not to be edited.
 resource "aws_iam_role_policy" "service" {
-  name = "service"
-  role = aws_iam_role.this.id
+  name = "service-${local.region}"
+  role = var.role_name
   policy = jsonencode(jsondecode(templatefile("${path.module}/policies/service-${var.runs_on}.json.tftpl", {
     partition  = local.partition
     account    = local.account
@@ -45,13 +47,14 @@ resource "aws_iam_role_policy" "service" {
     role_arns  = var.role_arns
     topic_arns = var.topic_arns
   })))
+  depends_on = [aws_iam_role.this]
 }
 
 # What Lambda itself does as this role: reach into the network, write the log, keep what could not be carried out.
 resource "aws_iam_role_policy" "around_functions" {
   count = var.runs_on == "lambda" ? 1 : 0
-  name  = "around-functions"
-  role  = aws_iam_role.this.id
+  name  = "around-functions-${local.region}"
+  role  = var.role_name
   policy = jsonencode({
     Version = "2012-10-17"
     Statement = [
@@ -80,6 +83,14 @@ resource "aws_iam_role_policy" "around_functions" {
         ]
         Resource = "*"
       },
+      {
+        Sid       = "ButNotOurCode" # these calls are Lambda's own, and no function makes them
+        Effect    = "Deny"
+        Action    = "ec2:*"
+        Resource  = "*"
+        Condition = { ArnLike = { "lambda:SourceFunctionArn" = "arn:${local.partition}:lambda:${local.here}:function:${var.name}-*" } }
+      },
     ]
   })
+  depends_on = [aws_iam_role.this]
 }

@@ -7,8 +7,14 @@ variable "runs_on" {
   }
 }
 
+variable "create_role" {
+  description = "False in every region but the first in which the service runs: a role is the same in all of them."
+  type        = bool
+  default     = true
+}
+
 variable "role_name" {
-  description = "The name of the role."
+  description = "The name of the role that is made, or, without create_role, of the one that was made for the first region."
   type        = string
   default     = "restorecheck-service"
 }
@@ -18,8 +24,8 @@ variable "name" {
   type        = string
   default     = "restorecheck"
   validation {
-    condition     = can(regex("^[a-z0-9-]{1,20}$", var.name))
-    error_message = "name must have up to 20 lower-case letters, digits and hyphens."
+    condition     = can(regex("^[a-z][a-z0-9]*(-[a-z0-9]+)*$", var.name)) && length(var.name) <= 20
+    error_message = "name must have up to 20 lower-case letters, digits and single hyphens, and begin with a letter."
   }
 }
 

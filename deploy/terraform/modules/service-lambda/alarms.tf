@@ -88,9 +88,19 @@ locals {
       statistic  = "Sum"
       dimensions = { FunctionName = aws_lambda_function.this["tick"].function_name }
     }
-    run-errors = {
+    # Of executions and not of invocations: an invocation that ends in an error is made again, and the run goes on.
+    run-failed = {
       about      = "A run broke off. Its check is unproven, and the sweep deletes what it left."
-      metric     = "Errors"
+      metric     = "DurableExecutionFailed"
+      periods    = 1
+      missing    = "notBreaching"
+      namespace  = "AWS/Lambda"
+      statistic  = "Sum"
+      dimensions = { FunctionName = aws_lambda_function.this["run"].function_name }
+    }
+    run-timed-out = {
+      about      = "A run lasted longer than longest_run_seconds. Its check is unproven, and the sweep deletes what it left."
+      metric     = "DurableExecutionTimedOut"
       periods    = 1
       missing    = "notBreaching"
       namespace  = "AWS/Lambda"
@@ -116,7 +126,7 @@ locals {
       dimensions = { FunctionName = aws_lambda_function.this["sweep"].function_name }
     }
     dead-letters = {
-      about      = "Something could not be carried out at all, and lies in the queue of dead letters."
+      about      = "A run broke off, or a function could not be called. It lies in the queue of dead letters until somebody removes it."
       metric     = "ApproximateNumberOfMessagesVisible"
       periods    = 1
       missing    = "notBreaching"

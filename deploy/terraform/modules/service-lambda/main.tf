@@ -24,6 +24,7 @@ locals {
 
 resource "aws_lambda_function" "this" {
   #checkov:skip=CKV_AWS_115:An account that is new has no concurrency to reserve; how many runs are under way is a limit of restorecheck itself
+  #checkov:skip=CKV_AWS_116:Nobody repeats a tick or a sweep that failed, its Errors say it and the next one is due soon
   #checkov:skip=CKV_AWS_173:Names only, no variable holds a secret
   #checkov:skip=CKV_AWS_272:Signing is for who has a signing profile; the image is named by its digest
   for_each          = local.functions
@@ -31,6 +32,7 @@ resource "aws_lambda_function" "this" {
   description       = each.value.about
   role              = var.service_role_arn
   package_type      = var.image_uri == null ? "Zip" : "Image"
+  architectures     = [var.architecture]
   image_uri         = var.image_uri
   s3_bucket         = try(var.code.bucket, null)
   s3_key            = try(var.code.key, null)
@@ -75,8 +77,11 @@ resource "aws_lambda_function" "this" {
     }
   }
 
-  dead_letter_config {
-    target_arn = aws_sqs_queue.dead_letters.arn
+  dynamic "dead_letter_config" {
+    for_each = each.key == "run" ? [1] : []
+    content {
+      target_arn = aws_sqs_queue.dead_letters.arn
+    }
   }
 
   tracing_config {

@@ -10,6 +10,16 @@ variable "code" {
   default     = null
 }
 
+variable "architecture" {
+  description = "For what the package was built: the --arch of deploy/lambda/build.py."
+  type        = string
+  default     = "x86_64"
+  validation {
+    condition     = contains(["x86_64", "arm64"], var.architecture)
+    error_message = "architecture must be x86_64 or arm64."
+  }
+}
+
 variable "release" {
   description = "A word for this package, new with each new package or setting. Runs under way end on the one they began with."
   type        = string
@@ -26,8 +36,8 @@ variable "name" {
   type        = string
   default     = "restorecheck"
   validation {
-    condition     = can(regex("^[a-z0-9-]{1,20}$", var.name))
-    error_message = "name must have up to 20 lower-case letters, digits and hyphens."
+    condition     = can(regex("^[a-z][a-z0-9]*(-[a-z0-9]+)*$", var.name)) && length(var.name) <= 20
+    error_message = "name must have up to 20 lower-case letters, digits and single hyphens, and begin with a letter."
   }
 }
 
