@@ -90,12 +90,19 @@ KINDS: dict[str, Kind] = {
     "quota": _unproven("an AWS quota is used up", "raise the quota, or run fewer checks at once"),
     "capacity": _unproven("AWS has no capacity for this instance class now", "allow another class or another zone"),
     "throttled": _unproven("AWS throttled our calls for too long", "spread the schedules; the next run may pass"),
-    "aws-unavailable": _unproven("AWS did not answer as it should", "look at the AWS Health Dashboard; run again"),
+    "aws-unavailable": _unproven(
+        "AWS did not answer as it should",
+        "see that this machine reaches AWS (proxy, route, DNS), and the AWS Health Dashboard; run again",
+    ),
     "permission": _unproven(
         "a role may not do what a run needs",
         "run `restorecheck doctor`; compare the role's policy with what `restorecheck iam` prints",
     ),
-    "credentials": _unproven("AWS does not accept our credentials", "check the role, its trust policy and external_id"),
+    "credentials": _unproven(
+        "AWS does not accept our credentials",
+        "`aws sts get-caller-identity` says who you are, and whether that has expired; then check the role, its trust "
+        "policy and external_id, and the clock of this machine",
+    ),
     "key-access": _unproven(
         "a KMS key may not be used by our role",
         "grant the scratch role use of the key; `restorecheck doctor` tells which",
@@ -126,6 +133,10 @@ KINDS: dict[str, Kind] = {
     ),
     "environment": _unproven(
         "what is installed here cannot restore this dump", "install what the message names, or name its directory"
+    ),
+    "upgraded": _unproven(
+        "AWS upgraded the copy to another major version than that of the backup",
+        "its version is past standard support: say `extended_support = true` in [scratch], or upgrade the original",
     ),
     "empty-database": _unproven(
         "a database that was asked, or the whole server, holds no table at all",

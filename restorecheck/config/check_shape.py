@@ -102,6 +102,11 @@ class Scratch(Shape):
     capacity: Serverless | None = Field(
         default=None, description="Least and most ACU of a cluster whose class is db.serverless.", examples=[[0.5, 4]]
     )
+    extended_support: bool | None = Field(
+        default=None,
+        description="Pay for RDS Extended Support: without, AWS upgrades a copy past its standard support.",
+        examples=[True],
+    )
     limits: Limits | None = Field(default=None, description="Limits of this check.")
 
 

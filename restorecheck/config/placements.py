@@ -21,8 +21,8 @@ from restorecheck.model import Placement
 
 _DATABASE = ("subnet_group", "security_groups", "key", "instance_class")
 _USEFUL = {
-    "rds": ("instance_class", "parameter_group", "option_group"),
-    "aurora": ("instance_class", "parameter_group", "cluster_parameter_group", "capacity"),
+    "rds": ("instance_class", "parameter_group", "option_group", "extended_support"),
+    "aurora": ("instance_class", "parameter_group", "cluster_parameter_group", "capacity", "extended_support"),
     "s3-objects": (),
     "s3-dump": (),
 }
@@ -61,6 +61,7 @@ def of_region(
         cluster_parameter_group=placement.cluster_parameter_group,
         capacity=placement.capacity,
         bucket=placement.bucket or "",
+        extended_support=bool(placement.extended_support),
     )
 
 
@@ -130,7 +131,7 @@ def of_check(document: Document[CheckFile], world: World, account: ScratchAccoun
 def _useless(here: _Here) -> None:
     """Complain about what a check says of its placement, and its kind has no use for."""
     said = here.document.tree.scratch or Scratch()
-    for key in ("instance_class", "parameter_group", "option_group", "cluster_parameter_group", "capacity"):
+    for key in dict.fromkeys(key for keys in _USEFUL.values() for key in keys):
         if getattr(said, key) is not None and key not in _USEFUL[here.kind]:
             here.document.wrong(("scratch", key), f"is of no use to a source of type {here.kind}; leave it out")
 
@@ -162,7 +163,13 @@ def _of_database(here: _Here, place: Placement) -> Placement | None:
         )
         return None
     said = here.document.tree.scratch or Scratch()
-    placed = replace(place, instance_class=said.instance_class or place.instance_class, bucket="")
+    supported = place.extended_support if said.extended_support is None else said.extended_support
+    placed = replace(
+        place,
+        instance_class=said.instance_class or place.instance_class,
+        bucket="",
+        extended_support=supported,
+    )
     if here.kind == "rds":
         return _of_instance(here, placed, said)
     capacity = place.capacity if placed.instance_class == names.SERVERLESS else None

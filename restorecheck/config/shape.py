@@ -175,6 +175,11 @@ class Placement(Shape):
     capacity: Serverless | None = Field(
         default=None, description="Least and most ACU of clusters, if the class is db.serverless.", examples=[[0.5, 4]]
     )
+    extended_support: bool | None = Field(
+        default=None,
+        description="Pay for RDS Extended Support: without, AWS upgrades a copy past its standard support.",
+        examples=[True],
+    )
     bucket: Bucket | None = Field(
         default=None, description="Bucket of the scratch account for restored objects.", examples=["restorecheck-lab"]
     )

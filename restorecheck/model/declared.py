@@ -229,6 +229,7 @@ class Placement:
     cluster_parameter_group: str | None = None  # clusters only
     capacity: tuple[float, float] | None = None  # least and most ACU of a cluster whose class is db.serverless
     bucket: str = ""  # for restored objects
+    extended_support: bool = False  # whether a copy may be enrolled in RDS Extended Support, which is billed
 
 
 @dataclass(frozen=True, slots=True)

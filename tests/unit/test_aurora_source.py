@@ -466,6 +466,18 @@ def test_a_provisioned_class_has_no_capacity_and_groups_are_given_if_named():
     assert (params["DBInstanceClass"], params["DBParameterGroupName"]) == ("db.r6g.large", "pg")
 
 
+def test_a_cluster_that_aws_upgraded_is_not_what_was_backed_up():
+    kinds = []
+    for runs in ("16.8", "17.4"):
+        of = source(running(a_cluster(EngineVersion=runs), an_instance(EngineVersion=runs)))
+        for ask in (lambda of=of: stage(of, "instance").look(), lambda of=of: of.examine(POINT)):
+            try:
+                ask()
+            except SourceError as e:
+                kinds.append((runs, e.kind))
+    assert kinds == [("17.4", "upgraded"), ("17.4", "upgraded")]
+
+
 def test_a_share_that_is_not_seen_yet_is_tried_again():
     unseen = aws_error("DBClusterSnapshotNotFoundFault", "snapshot-state")
     for name, of, operation in (

@@ -284,6 +284,11 @@ def test_what_one_kind_of_source_has_no_use_for_is_not_in_its_placement(base):
     (check,) = source_of(base, cluster, after=own).checks
     assert (check.placement.capacity, check.placement.parameter_group) == (None, "for-aurora")
     instance = 'type = "rds"\ninstance = "shop"\ndatabase = "shop"'
+    for own, paid in (("true", True), ("false", False)):
+        (check,) = source_of(
+            base, instance, after=f'[scratch]\nextended_support = {own}\ninstance_class = "db.t4g.small"'
+        ).checks
+        assert check.placement.extended_support is paid
     (check,) = source_of(base, instance, after='[scratch]\ninstance_class = "db.t4g.small"').checks
     assert check.placement == Placement(
         account="222222222222",
@@ -518,11 +523,55 @@ def test_files_are_named_as_the_operator_named_the_first(base, monkeypatch):
     assert relative == ["../config.toml", "../checks/orders-db.toml"]
 
 
-def test_a_file_that_is_not_there(base):
-    assert problems("nowhere.toml") == (
-        "nowhere.toml:1: the file cannot be read (No such file or directory); "
-        "see that it exists and that you may read it\n"
-    )
+@pytest.mark.parametrize(("name", "why"), [("nowhere.toml", "No such file or directory"), ("checks", "Is a directory")])
+def test_where_there_is_no_config_it_is_said_how_one_is_named(base, name, why):
+    with pytest.raises(ConfigError) as caught:
+        config.load(Path(name))
+    can = "see that it exists and that you may read it"
+    assert caught.value.message == f"{name}:1: the file cannot be read ({why}); {can}"
+    assert "RESTORECHECK_CONFIG" in caught.value.hint
+
+
+def test_a_check_in_the_place_of_the_config_is_one_problem_and_not_six(base):
+    with pytest.raises(ConfigError) as caught:
+        config.load(Path("checks/orders-db.toml"))
+    line = (base / "checks/orders-db.toml").read_text().split("[check]")[0].count("\n") + 1
+    complaint = "check: is what a check has; name the config.toml to which it belongs"
+    assert caught.value.message == f"checks/orders-db.toml:{line}: {complaint}"
+    assert "RESTORECHECK_CONFIG" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        (lambda text: text.encode("utf-8-sig"), "1: the file begins with a byte order mark; save it as UTF-8 without"),
+        (lambda text: text.encode("utf-16"), "1: the file is not UTF-8 text; save it as UTF-8"),
+        (lambda text: text.encode("utf-16-le"), "1: the file is not UTF-8 text; save it as UTF-8"),
+        (
+            lambda text: b"x = \xe2\x80\x9clab\xe2\x80\x9d",
+            '1: the file is not TOML: its quotes are straight; write "…"',
+        ),
+        (
+            lambda text: b'\nx = "lab\xe2\x80\x9d\r\ny = 1',
+            '2: the file is not TOML: its quotes are straight; write "…"',
+        ),
+        (
+            lambda text: b"x = lab  # \xe2\x80\x9clab\xe2\x80\x9d",
+            "1: the file is not TOML: invalid value in column 5; texts",
+        ),
+    ],
+)
+def test_what_an_editor_did_to_a_file_is_said(base, change, complaint):
+    file = base / "checks/orders-db.toml"
+    file.write_bytes(change(file.read_text()))
+    assert problems().startswith(f"checks/orders-db.toml:{complaint}")
+
+
+@pytest.mark.parametrize("change", [lambda text: text.replace("\n", "\r\n"), lambda text: text.replace(" = ", "\t=\t")])
+def test_line_ends_and_tabs_are_as_one_likes(base, change):
+    for file in (base / "config.toml", base / "checks/orders-db.toml"):
+        file.write_bytes(change(file.read_text()).encode())
+    config.load(Path("config.toml"))
 
 
 def test_a_check_that_cannot_be_read(base):

@@ -129,6 +129,39 @@ def test_extended_support_is_declined_for_the_engines_that_have_it(engine, said)
     assert sent["EnableIAMDatabaseAuthentication"] is False
 
 
+def test_extended_support_is_paid_for_where_the_check_says_so():
+    accounts, place = FakeAccounts(), replace(check().placement, extended_support=True)
+    stage(source(accounts, placement=place), "restore").begin()
+    [sent] = [p for _, operation, p in accounts.called if operation == "RestoreDBInstanceFromDBSnapshot"]
+    assert sent["EngineLifecycleSupport"] == "open-source-rds-extended-support"
+
+
+@pytest.mark.parametrize(
+    ("engine", "was", "runs", "upgraded"),
+    [
+        ("postgres", "18.1", "18.3", False),
+        ("postgres", "12.22", "13.18", True),
+        ("mysql", "8.0.40", "8.0.43", False),
+        ("mysql", "8.0.40", "8.4.3", True),
+        ("mariadb", "10.6.20", "10.11.10", True),
+    ],
+)
+def test_a_copy_that_aws_upgraded_is_not_what_was_backed_up(engine, was, runs, upgraded):
+    described = ours("db", DBInstanceStatus="available", Endpoint=HERE, EngineVersion=runs)
+    accounts = FakeAccounts({"DescribeDBInstances": {"DBInstances": [described]}})
+    of = source(accounts) if engine == "postgres" else of_mysql(accounts)
+    point = replace(POINT, engine=engine, engine_version=was)
+    if not upgraded:
+        assert stage(of, "restore", point).look().done
+        return
+    with pytest.raises(SourceError, match=f"the backup is of {engine} .*, and AWS upgraded the copy to ") as e:
+        stage(of, "restore", point).look()
+    assert e.value.kind == "upgraded"
+    with pytest.raises(SourceError) as e:  # it may happen while the copy is there
+        of.examine(point)
+    assert e.value.kind == "upgraded"
+
+
 def test_a_copy_is_asked_by_who_knows_its_engine_and_by_nobody_else():
     accounts = FakeAccounts(
         {"DescribeDBInstances": {"DBInstances": [ours("db", DBInstanceStatus="available", Endpoint=HERE)]}}

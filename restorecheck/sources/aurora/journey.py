@@ -17,7 +17,8 @@ from restorecheck.sources.aurora.reach import ClusterReach
 from restorecheck.sources.interface import Stage
 from restorecheck.sources.rds import asking, copies
 from restorecheck.sources.rds.describing import Described
-from restorecheck.sources.rds.journey import alive, look_at_instance
+from restorecheck.sources.rds.engines import lifecycle
+from restorecheck.sources.rds.journey import alive, as_backed_up, look_at_instance
 
 SERVERLESS = "db.serverless"
 
@@ -31,7 +32,7 @@ def stages(reach: ClusterReach, point: RecoveryPoint) -> Sequence[Stage]:
     return [
         *copies.stages(reach, point),
         Stage("restore", restore, lambda: _look_at_cluster(reach), limits.restore),
-        Stage("instance", instance, lambda: _look_at_instance(reach), limits.restore),
+        Stage("instance", instance, lambda: _look_at_instance(reach, point), limits.restore),
         Stage("open", set_password, lambda: _look_open(reach, point), limits.open),
     ]
 
@@ -54,8 +55,7 @@ def _restore(reach: ClusterReach, point: RecoveryPoint) -> None:
         "CopyTagsToSnapshot": False,
         "BackupRetentionPeriod": 1,  # Aurora takes no less; left out: the original's
         "EnableIAMDatabaseAuthentication": False,
-        # Extended support is billed, and cannot be left again, even by a copy that lives for an hour.
-        "EngineLifecycleSupport": "open-source-rds-extended-support-disabled",
+        "EngineLifecycleSupport": lifecycle(place),
         "Tags": reach.tags("cluster", "scratch"),
     }
     if place.cluster_parameter_group:
@@ -111,10 +111,10 @@ def _add_instance(reach: ClusterReach, point: RecoveryPoint) -> None:
             raise
 
 
-def _look_at_instance(reach: ClusterReach) -> Look:
+def _look_at_instance(reach: ClusterReach, point: RecoveryPoint) -> Look:
     """Done when the instance can be connected to and the cluster can be changed: next it gets a password."""
     _, status = _living(reach, reach.sighted_cluster())
-    look = look_at_instance(reach)
+    look = look_at_instance(reach, point)
     return look if status == "available" else Look(done=False, status=f"{look.status}, its cluster is {status}")
 
 
@@ -158,4 +158,5 @@ def _look_open(reach: ClusterReach, point: RecoveryPoint) -> Look:
 def examine(reach: ClusterReach, point: RecoveryPoint) -> Answers:
     """Ask every assertion's question of the copy, as its read-only role."""
     cluster, _ = _living(reach, reach.cluster())
+    as_backed_up(cluster, point)  # it may have happened since
     return asking.answers(reach, point, reach.login(cluster))

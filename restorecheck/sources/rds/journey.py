@@ -15,7 +15,7 @@ from restorecheck.model import Answers, RecoveryPoint
 from restorecheck.sources.interface import Stage
 from restorecheck.sources.rds import asking, copies
 from restorecheck.sources.rds.describing import Described
-from restorecheck.sources.rds.engines import EXTENDED
+from restorecheck.sources.rds.engines import EXTENDED, lifecycle, major
 from restorecheck.sources.rds.reach import Reach
 
 
@@ -28,7 +28,7 @@ def stages(reach: Reach, point: RecoveryPoint) -> Sequence[Stage]:
     )
     return [
         *copies.stages(reach, point),
-        Stage("restore", restore, lambda: look_at_instance(reach), limits.restore),
+        Stage("restore", restore, lambda: look_at_instance(reach, point), limits.restore),
         Stage("open", set_password, lambda: _look_open(reach, point), limits.open),
     ]
 
@@ -46,8 +46,7 @@ def _restore(reach: Reach, point: RecoveryPoint) -> None:
     if point.storage_type in {"io1", "io2"}:  # these are refused without Iops
         optional["Iops"] = point.iops
     if point.engine in EXTENDED:
-        # Extended support is billed, and cannot be left again, even by a copy that lives for an hour.
-        optional["EngineLifecycleSupport"] = "open-source-rds-extended-support-disabled"
+        optional["EngineLifecycleSupport"] = lifecycle(place)
     try:
         reach.hand("scratch").call(
             "rds",
@@ -72,13 +71,24 @@ def _restore(reach: Reach, point: RecoveryPoint) -> None:
             raise
 
 
-def look_at_instance(reach: Reach) -> Look:
+def look_at_instance(reach: Reach, point: RecoveryPoint) -> Look:
     """Done when the instance can be connected to, and nobody outside can."""
     instance, status = alive(reach, reach.sighted_instance())
     done = status in CONNECTABLE_STATUSES
     if done and instance.get("PubliclyAccessible") is not False:
         raise SourceError(f"the restored instance {reach.name} is publicly accessible", kind="interfered")
+    if done:
+        as_backed_up(instance, point)
     return Look(done, status)
+
+
+def as_backed_up(instance: Described, point: RecoveryPoint) -> None:
+    """Raise SourceError `upgraded` if AWS runs another major version than that of the backup."""
+    runs = major(point.engine, str(instance.get("EngineVersion") or point.engine_version))
+    if runs != (was := major(point.engine, point.engine_version)):
+        raise SourceError(
+            f"the backup is of {point.engine} {was}, and AWS upgraded the copy to {runs}", kind="upgraded"
+        )
 
 
 def alive(reach: Reach, instance: Described | None) -> tuple[Described, str]:
@@ -121,4 +131,5 @@ def _look_open(reach: Reach, point: RecoveryPoint) -> Look:
 def examine(reach: Reach, point: RecoveryPoint) -> Answers:
     """Ask every assertion's question of the copy, as its read-only role."""
     instance, _ = alive(reach, reach.instance())
+    as_backed_up(instance, point)  # it may have happened since
     return asking.answers(reach, point, reach.login(instance))
