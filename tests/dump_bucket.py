@@ -229,6 +229,7 @@ class Fakes:
     prepared: list[str] = field(default_factory=list)
     free: int = 1 << 40
     server: Any = None
+    answers: tuple[Answer, ...] = ()  # instead of a good one to each question
     beside: Beside = ALONE  # as it was given with the last questions
     between: Callable[[Callable[[], bool]], None] = lambda stop: None
 
@@ -292,7 +293,9 @@ class FakeDatabase:
         beside: Beside = ALONE,
     ) -> tuple[Answer, ...]:
         self._fakes.beside = beside
-        return tuple(Answer(a.name, rows=1, columns=1, cells=(Cell("number", "1"),)) for a in assertions)
+        return self._fakes.answers or tuple(
+            Answer(a.name, rows=1, columns=1, cells=(Cell("number", "1"),)) for a in assertions
+        )
 
 
 def unreachable() -> QueryError:

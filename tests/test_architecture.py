@@ -140,11 +140,12 @@ TABLE = {
         " databases.scratch_postgres errors failures model.* sources.s3_dump.loads",
         "zstandard",
     ),
+    "sources.losses": room("model.*"),
     "sources.census": room("databases.interface errors failures model.*"),
     "sources.versions.*": room("errors failures model.*"),
     "sources.rds.*": room(
         "databases.interface durable errors failures fence.* model.* passwords references.* schedule sources.beside"
-        " sources.census sources.interface sources.needs"
+        " sources.census sources.interface sources.losses sources.needs"
     ),
     "sources.aurora.*": room(
         "databases.interface durable errors failures model.* schedule sources.interface sources.rds.*"
@@ -156,8 +157,8 @@ TABLE = {
     "sources.s3_dump.loads": room("databases.interface model.*"),
     "sources.s3_dump.*": room(
         "databases.guardian databases.interface databases.scratch_postgres durable errors fence.* model.* passwords"
-        " references.* schedule sources.beside sources.census sources.interface sources.needs sources.s3_dump.loads"
-        " sources.versions.* workplace"
+        " references.* schedule sources.beside sources.census sources.interface sources.losses sources.needs"
+        " sources.s3_dump.loads sources.versions.* workplace"
     ),
     "engines": room(),
     "engines.clock": room(),

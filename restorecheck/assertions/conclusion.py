@@ -12,6 +12,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 from restorecheck.assertions import words
+from restorecheck.assertions.installed import comparable
 from restorecheck.assertions.judgement import judge
 from restorecheck.failures import KINDS, kind
 from restorecheck.model import (
@@ -44,17 +45,12 @@ def judge_all(
     by_name: dict[str, list[Answer]] = {}
     for answer in answers.answers:
         by_name.setdefault(answer.name, []).append(answer)
-    asked = [
-        judge(
-            assertion,
-            _the_one(by_name.get(assertion.name, []), assertion.name),
-            backup_time=point.created,
-            asked_at=answers.asked_at,
-            salt=salt,
-            known=_known(assertion, known),
-        )
-        for assertion in check.assertions
-    ]
+    asked = []
+    for assertion in check.assertions:
+        given = _the_one(by_name.get(assertion.name, []), assertion.name)
+        answer, then = comparable(check, assertion, given, _known(assertion, known))
+        at, now = point.created, answers.asked_at
+        asked.append(judge(assertion, answer, backup_time=at, asked_at=now, salt=salt, known=then))
     partial = next((seen for seen in answers.observations if seen.partial), None)
     return (
         *(_excused(finding, partial) for finding in asked),

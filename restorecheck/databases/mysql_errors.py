@@ -28,6 +28,8 @@ BY_NUMBER: dict[int, str] = {
 """Number of an error → failure kind. Everything else is the question's own fault."""
 
 _FULL = re.compile(r"\b(28|122|1021)\b|No space left|is full", re.IGNORECASE)
+_HERE = re.compile(r"\b(errno: |error )(11|12|23|24|28|122)\b")
+"""What a system says to a server that is short of it: memory, open files, room on the disk."""
 
 _HINTS = {
     1064: "it must be one SELECT that this server understands",
@@ -56,10 +58,10 @@ _WORDS = (
 def kind_of(number: int, message: str = "") -> str:
     """Return the failure kind of an error that a query met.
 
-    `message` only tells a full disk from damage, where one number is both. 1356, a view that does not work, stays a
-    question: it is also the rights of the view's user, who often does not come with a backup.
+    `message` only tells what the server is short of from damage, where one number is both. 1356, a view that does not
+    work, stays a question: it is also the rights of the view's user, who often does not come with a backup.
     """
-    if number == 1030 and _FULL.search(message):
+    if (number == 1030 and _FULL.search(message)) or (number in (1016, 1017, 1030) and _HERE.search(message)):
         return "question"
     kind = BY_NUMBER.get(number, "question")
     return "question" if kind == "login-failed" else kind  # whoever asks is in: these are of the user of a view

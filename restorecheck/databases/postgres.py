@@ -222,18 +222,18 @@ class Postgres:
                 except ValueError:  # psycopg and Python refuse some texts before anything is sent
                     return Answer(assertion.name, error="the query's text cannot be sent", kind="question")
                 except psycopg.Error as e:
-                    error = e
+                    error, lost = e, connection.closed
             if watchdog.bit or error.sqlstate == errors.QueryCanceled.sqlstate:
                 took = self._monotonic() - began
                 return timed_out(assertion, took, seconds, error.sqlstate or "")
             if error.sqlstate is None and not connection.closed:
                 return Answer(assertion.name, error=f"the client failed: {type(error).__name__}", kind="internal")
-            kind = postgres_errors.kind_of(error.sqlstate, _message(error)) if error.sqlstate else "connection-lost"
+            kind, said = "connection-lost", _sentence(error, assertion.sql, lost=lost)
+            if error.sqlstate:
+                kind = postgres_errors.kind_of(error.sqlstate, _message(error), lost=lost)
             if kind in LOST_TWICE:
                 raise LostError(kind, error.sqlstate or "")
-            return Answer(
-                assertion.name, error=_sentence(error, assertion.sql), kind=kind, sqlstate=error.sqlstate or ""
-            )
+            return Answer(assertion.name, error=said, kind=kind, sqlstate=error.sqlstate or "")
 
     def _connected(
         self, login: Login, deadline: float, patience: float, settings: dict[str, str], context: Raw | None = None
@@ -263,10 +263,11 @@ def _unprepared(error: psycopg.Error) -> QueryError:
     kind = postgres_errors.kind_of(state, _message(error))
     passing = kind in ("database-unreachable", "interfered", "connection-lost", "timeout")
     twin = state in (errors.DuplicateObject.sqlstate, errors.UniqueViolation.sqlstate)  # this very run, at once
+    twin = twin or _message(error).startswith("tuple concurrently")  # as XX000, and in English everywhere
     return QueryError(message, kind="database-unreachable" if passing or twin else kind, retryable=passing or twin)
 
 
-def _sentence(error: psycopg.Error, query: str | None) -> str:
+def _sentence(error: psycopg.Error, query: str | None, *, lost: bool = True) -> str:
     """Return what may be told of a server's error."""
     if error.sqlstate is None:
         return "the connection broke off"
@@ -274,7 +275,7 @@ def _sentence(error: psycopg.Error, query: str | None) -> str:
         condition = errors.lookup(error.sqlstate).__name__
     except KeyError:
         condition = ""
-    return postgres_errors.sentence(error.sqlstate, condition, _message(error), query)
+    return postgres_errors.sentence(error.sqlstate, condition, _message(error), query, lost=lost)
 
 
 def _message(error: psycopg.Error) -> str:

@@ -36,6 +36,9 @@ BY_STATE = {
 BY_CLASS = {"XX": "data-damaged", "58": "data-damaged", "08": "connection-lost"}
 """The first two characters of a SQLSTATE → failure kind. Everything else is the question's own fault."""
 
+ELSEWHERE = "the query reads from another server, and nobody gets there from this copy: ask for what the backup holds"
+"""What is said of a foreign table, or of dblink. The backup holds no row of it."""
+
 _HINTS = {
     "42501": "the reader may read every table, but it runs no privileged function, and it is refused where a row-level "
     "security policy would hide rows from it",
@@ -46,6 +49,7 @@ _HINTS = {
     "P0001": "a function of the database raised an error",
 }
 
+_NO_MAPPING = re.compile(r"user mapping not found")
 _LOST_LIBRARY = re.compile(r"\$libdir/|\.(so|dylib|dll)\b")
 
 _TEMPLATE = """
@@ -74,17 +78,30 @@ _QUOTES = frozenset("\"'`“”«»")
 _SHORTEST_HELP = 0.5  # a sentence of which less than this is left helps nobody
 
 
-def kind_of(sqlstate: str, message: str = "") -> str:
-    """Return the failure kind of an error that a server gave. `message` only tells a lost library from a lost file."""
-    if sqlstate == "58P01" and _LOST_LIBRARY.search(message):
+def kind_of(sqlstate: str, message: str = "", *, lost: bool = True) -> str:
+    """Return the failure kind of an error that a server gave.
+
+    `message` only tells a lost library from a lost file, and a table elsewhere from one that is missing. `lost` says
+    that the session is over: where it is not, the connection that failed is one of the server's own, to another server.
+    """
+    if (sqlstate == "58P01" and _LOST_LIBRARY.search(message)) or _is_elsewhere(sqlstate, message, lost):
         return "question"
     return BY_STATE.get(sqlstate) or BY_CLASS.get(sqlstate[:2]) or "question"
 
 
-def sentence(sqlstate: str, condition: str, message: str, sql: str | None) -> str:
+def _is_elsewhere(sqlstate: str, message: str, lost: bool) -> bool:
+    """Say whether a server failed to read from another one: its rows are in no backup of this one.
+
+    To that server our role has no mapping (42704), and from an isolated copy there is no way (class 08).
+    """
+    return (sqlstate.startswith("08") and not lost) or (sqlstate == "42704" and bool(_NO_MAPPING.search(message)))
+
+
+def sentence(sqlstate: str, condition: str, message: str, sql: str | None, *, lost: bool = True) -> str:
     """Return one sentence about an error: SQLSTATE, the condition's name, and what may be repeated of the message.
 
-    `condition` is a name such as `UndefinedTable`, or empty; `sql` is what the operator wrote, None for our own.
+    `condition` is a name such as `UndefinedTable`, or empty; `sql` is what the operator wrote, None for our own;
+    `lost` is as in `kind_of`.
     """
     name = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", condition).lower() or "error"
     text = f"the server refused with SQLSTATE {sqlstate} ({name})"
@@ -94,6 +111,8 @@ def sentence(sqlstate: str, condition: str, message: str, sql: str | None) -> st
         return text
     if sqlstate == "58P01" and _LOST_LIBRARY.search(message):
         return f"{text}; the restored server lacks a library that the query needs"
+    if _is_elsewhere(sqlstate, message, lost):
+        return f"{text}; {ELSEWHERE}"
     return f"{text}; {_HINTS[sqlstate]}" if sqlstate in _HINTS else text
 
 
@@ -148,6 +167,11 @@ _CONNECTING: tuple[tuple[str, str, bool], ...] = (
     (r"certificate verify failed|server certificate for|certificate .*does not match|root certificate", "tls", False),
     (r"server does not support SSL|SSL was required|unsupported protocol|wrong version number", "tls", False),
     (r"tls.* alert|SSL error: (?!.*(unexpected eof|connection reset|broken pipe))", "tls", False),
+    (
+        r": (Too many open files( in system)?|Cannot allocate memory|No space left on device)",
+        "database-unreachable",
+        True,
+    ),
     (r"invalid page in block|could not read (block|file)|could not open (file|relation)", "data-damaged", False),
     (
         r"cache lookup failed|missing chunk number|invalid memory alloc|is not a valid data directory",

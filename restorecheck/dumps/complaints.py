@@ -48,6 +48,10 @@ class Complaint:
 _QUOTED = r"[\"“]([^\"”]*)[\"”]"
 
 RULES: tuple[tuple[Sort, str], ...] = (
+    # --- this machine's own trouble with a file, in the words of its system, whatever it was about to do with it
+    (Sort.FULL, r": (No space left on device|Disk quota exceeded)$"),
+    (Sort.TROUBLE, r": (Too many open files( in system)?|Cannot allocate memory|Input/output error)$"),
+    (Sort.LACK, r": (Permission denied|Read-only file system)$"),
     # --- the archive cannot be read
     (Sort.DAMAGE, r"unexpected end of file|could not read from input file|could not (un|de)compress"),
     (Sort.DAMAGE, r"corrupt|did not find magic string|does not appear to be a valid archive|sanity check on integer"),
@@ -73,7 +77,7 @@ RULES: tuple[tuple[Sort, str], ...] = (
         Sort.LACK,
         rf"extension {_QUOTED} has no (installation script|update path)|extension .* must be (loaded|preloaded)",
     ),
-    (Sort.LACK, r"could not (access|load|open) (file|library) .*(\$libdir|\.so|lib/)|could not access file"),
+    (Sort.LACK, r"could not (access file|load library)"),
     (Sort.LACK, rf"language {_QUOTED} does not exist|tablespace {_QUOTED} does not exist"),
     (Sort.LACK, rf"access method {_QUOTED} does not exist|{_QUOTED} must be loaded via shared_preload"),
     (Sort.LACK, r"ICU is not supported|collation .* for encoding .* does not exist|(could not|cannot) create locale"),
@@ -105,7 +109,8 @@ RULES: tuple[tuple[Sort, str], ...] = (
 )
 """Which of several may be said is decided by order: what cannot be read, what is missing here, what it holds."""
 
-_RULES = tuple((sort, re.compile(pattern)) for sort, pattern in RULES)
+_RULES = tuple((sort, re.compile(pattern), '"' in pattern) for sort, pattern in RULES)
+_IN_QUOTES = re.compile(r"\"[^\"]*\"|“[^”]*”")
 
 
 def judged(message: str, *, where: str = "", sqlstate: str = "", rows: bool = False) -> Complaint:
@@ -115,8 +120,9 @@ def judged(message: str, *, where: str = "", sqlstate: str = "", rows: bool = Fa
     an error which no rule knows is one of the data.
     """
     sort, found = (Sort.DATA if rows else Sort.UNKNOWN), None
-    for known, pattern in _RULES:
-        if found := pattern.search(message):
+    bare = _IN_QUOTES.sub('""', message)  # a table may be called `subscriptions`, and a value may say `corrupt`
+    for known, pattern, names in _RULES:
+        if found := pattern.search(message if names else bare):
             sort = known
             break
     name = next((g for g in found.groups() if g), "") if found and sort in (Sort.ROLE, Sort.LACK) else ""
@@ -165,14 +171,16 @@ def classified(complaints: Iterable[Complaint], *, other_locale: bool = False, s
         excused |= {Sort.FOLLOWS, Sort.REFERENCE}
     if sorts[Sort.ROLE]:  # a role that is missing takes grants and policies with it, and no row
         excused |= {Sort.FOLLOWS} if not sorts[Sort.REFERENCE] else set()
-    if other_locale:
-        excused |= {Sort.ORDER}
+    if other_locale and sorts[Sort.ORDER]:  # a row that is refused for its order takes the rows of its table with it
+        excused |= {Sort.ORDER, Sort.FOLLOWS, Sort.REFERENCE}
     worst = next((s for s in _RANK if sorts[s] and s not in excused), None)
     kind = _KIND[worst] if worst else "environment"
     first = [c for c in told if c.sort is worst] or told
     number = f"{len(told)} error{'s' if len(told) != 1 else ''}"
     partial = failures.kind(kind).verdict is Verdict.UNPROVEN and any(c.sort is not Sort.ROLE for c in told)
     message = _message(first, told, kind)
+    if worst is None and sorts[Sort.ORDER]:
+        message += "; texts may sort otherwise here than where it was dumped"
     return Observation("dump-restored", expected, number, kind, message, seconds=seconds, partial=partial)
 
 

@@ -27,7 +27,7 @@ from restorecheck.dumps.programs import Installation, chosen, installations
 from restorecheck.dumps.restoring import Contents, contents, restore_archive, restore_script, server_version
 from restorecheck.dumps.running import Limits
 from restorecheck.dumps.script import encoding
-from restorecheck.dumps.unpacking import Layer, decrypted, layers, read
+from restorecheck.dumps.unpacking import Layer, decrypted, layers, read, recognised
 from restorecheck.errors import SourceError
 from restorecheck.model import Observation
 from restorecheck.sources.s3_dump.loads import Described, Loaded, Stop
@@ -154,7 +154,7 @@ class Loader:
 
     def _file(self, files: tuple[Path, ...], here: _Here, limits: Limits) -> Inspected:
         outer, first, blocks = layers(self._raw(files, limits))
-        header = recognise(first)
+        header = recognised(first, blocks, by_command=bool(self._wanted.decrypt))
         if header.engine != "postgresql":
             raise SourceError(f"this is a dump of {header.flavour}, not of PostgreSQL", kind="wrong-database")
         programs = here.chosen(header)
@@ -217,7 +217,9 @@ class Loader:
                 raise
             beside.result()
         self._disarmed(login, complaints)
-        observation = classified(complaints, other_locale=bool(remarks), seconds=self._monotonic() - began)
+        # neither a script nor a database that was made elsewhere says how the dumped one sorted texts
+        other = bool(remarks) or inspected.archive is None or self._declared is not None
+        observation = classified(complaints, other_locale=other, seconds=self._monotonic() - began)
         if not observation.kind or observation.kind == "environment":
             self._analyzed(login)
         end = Observation("dump-complete", "the whole dump is there", _end(inspected))

@@ -58,6 +58,8 @@ _DATA = {
     3988: "a text that is invalid in its character set",
     4025: "a row that breaks a check",
 }
+_RULES = {1022, 1062, 1169, 3819, 4025}
+"""Rules that another flavour reads otherwise: which texts are the same by a collation, how deep a JSON may go."""
 _FOLLOWS = {1049: "database", 1051: "table", 1054: "column", 1146: "table", 1176: "key", 1305: "routine", 1356: "table"}
 _REFERENCES = {1215, 1216, 1217, 1451, 1452, 1822, 1824}
 _GARBLED = {1064, 1065, 1149}
@@ -87,15 +89,14 @@ def complaint(line: str, *, same: bool) -> Complaint | None:
     if code in _FULL:
         return Complaint(Sort.FULL, f"no room on the disk ({code}){where}", sqlstate=state)
     if code in _DATA:
-        return Complaint(Sort.DATA, f"{_DATA[code]} ({code}){where}", sqlstate=state)
+        sort = Sort.ORDER if code in _RULES and not same else Sort.DATA
+        return Complaint(sort, f"{_DATA[code]} ({code}){where}", sqlstate=state)
     if code in _REFERENCES:
         return Complaint(Sort.REFERENCE, f"a row that points to one that is not there ({code}){where}", sqlstate=state)
     if code in _FOLLOWS:
         return Complaint(Sort.FOLLOWS, f"a {_FOLLOWS[code]} that is not there ({code}){where}", sqlstate=state)
     if code in _GARBLED and same:
         return Complaint(Sort.DAMAGE, f"a statement that is none ({code}){where}", sqlstate=state)
-    if code in _GARBLED:
-        return Complaint(
-            Sort.UNKNOWN, f"a statement that this server does not understand ({code}){where}", sqlstate=state
-        )
-    return Complaint(Sort.UNKNOWN, f"error {code}{where}", sqlstate=state)
+    if code in _GARBLED:  # so it is not carried out, and what needs it fails after it
+        return Complaint(Sort.LACK, f"a statement that this server does not understand ({code}){where}", sqlstate=state)
+    return Complaint(Sort.UNKNOWN if same else Sort.LACK, f"error {code}{where}", sqlstate=state)

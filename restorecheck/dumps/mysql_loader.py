@@ -21,14 +21,17 @@ from restorecheck.databases.scratch_mysql import MysqlPrograms, ScratchMysql
 from restorecheck.databases.scratch_postgres import account
 from restorecheck.dumps import completeness, mysql_programs
 from restorecheck.dumps.complaints import MOST, Complaint, Sort, classified
-from restorecheck.dumps.header import Header, recognise
+from restorecheck.dumps.header import Header
 from restorecheck.dumps.loader import Wanted
 from restorecheck.dumps.mysql_errors import complaint
 from restorecheck.dumps.running import Limits, run
-from restorecheck.dumps.unpacking import Layer, decrypted, layers, read
+from restorecheck.dumps.unpacking import Layer, decrypted, layers, read, recognised
 from restorecheck.errors import SourceError
 from restorecheck.model import Observation
 from restorecheck.sources.s3_dump.loads import SERVERS, Described, Loaded, Stop
+
+DASHES = "--------------"
+"""How a line begins that the client puts before and after a statement that failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +69,8 @@ class MysqlLoader:
     def inspect(self, files: Sequence[Path], within: timedelta, stop: Stop) -> Described:
         """See Loads.inspect."""
         limits = self._limits(within, stop)
-        outer, first, _ = layers(self._raw(files, limits))
-        header = recognise(first)
+        outer, first, blocks = layers(self._raw(files, limits))
+        header = recognised(first, blocks, by_command=bool(self._wanted.decrypt))
         if header.engine != "mysql":
             raise SourceError(f"this is a dump of PostgreSQL ({header.format}), not of MySQL", kind="wrong-database")
         programs = mysql_programs.chosen(mysql_programs.programs_here(self._wanted.programs, self._path), header)
@@ -128,9 +131,14 @@ class MysqlLoader:
         found: list[Complaint] = []
         key, last = f"end-{secrets.token_hex(16)}", b""
 
+        repeating = False  # before an error, the client repeats its statement between two lines of dashes
+
         def said(line: str) -> None:
-            if (one := complaint(line, same=alike)) is not None:
-                found.append(one)
+            nonlocal repeating
+            if line.startswith(DASHES):
+                repeating = not repeating
+            elif (one := complaint(line, same=alike)) is not None and (one.sqlstate or not repeating):
+                found.append(one)  # an error is heard also within what looks like a statement
 
         def wrote(data: bytes) -> None:
             nonlocal last
@@ -147,9 +155,13 @@ class MysqlLoader:
         )
         if len(found) > MOST:
             return found
-        if code and not found:
+        trouble = any(c.sort in (Sort.TROUBLE, Sort.FULL) for c in found)
+        if code not in (0, 1) and not trouble:  # it was killed, or could not begin: the script has no part in that
+            ended = f"was ended by signal {-code}" if code < 0 else f"ended with {code}"
+            found.append(Complaint(Sort.UNKNOWN, f"the client {ended} before the script did"))
+        elif code and not found:
             found.append(Complaint(Sort.UNKNOWN, f"the client ended with {code} and gave no reason"))
-        if key.encode() not in last and not any(c.sort in (Sort.TROUBLE, Sort.FULL) for c in found):
+        elif key.encode() not in last and not trouble:
             found.append(Complaint(Sort.DAMAGE, "a statement of the script has no end: what came after it is lost"))
         return found
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from restorecheck.databases.guardian import Account, bound
 from restorecheck.databases.interface import Login
 from restorecheck.databases.postgres_connection import BUNDLE, is_this_machine
-from restorecheck.dumps.complaints import MOST, Complaint, RestoreReader, ScriptReader, Sort, judged
+from restorecheck.dumps.complaints import MOST, Complaint, RestoreReader, ScriptReader, Sort
 from restorecheck.dumps.programs import Installation
 from restorecheck.dumps.running import Limits, run
 from restorecheck.dumps.script import Script
@@ -24,6 +24,8 @@ from restorecheck.errors import SourceError
 _CREATE = re.compile(r"^CREATE DATABASE .*?;$", re.MULTILINE | re.DOTALL)
 _OPTION = re.compile(r"\b([A-Z_]+) = '?([^';\s]+)'?")
 _EXTENSION = re.compile(r"^\d+; \d+ \d+ EXTENSION - (\S+)", re.MULTILINE)
+_OURS = {Sort.LACK: "environment", Sort.FULL: "scratch-full"}
+"""What of an archive's table of contents is this machine's trouble. Memory is not: damage may ask for any amount."""
 _MOST_LISTED = 256 << 20  # bytes of a table of contents: a million objects
 
 
@@ -65,7 +67,10 @@ def contents(programs: Installation, archive: Path, limits: Limits) -> Contents:
 
 
 def _ask(programs: Installation, arguments: list[str], limits: Limits) -> str:
-    """Return what pg_restore writes without a database. Raises SourceError."""
+    """Return what pg_restore writes without a database. Raises SourceError.
+
+    What it says is about the archive, unless it is about this machine; where it dies without a word, nobody knows.
+    """
     reader, text = RestoreReader(), bytearray()
 
     def wrote(data: bytes) -> None:
@@ -76,12 +81,12 @@ def _ask(programs: Installation, arguments: list[str], limits: Limits) -> str:
     command = bound([programs.program("pg_restore"), *arguments])
     code = run(command, environment(), limits, said=reader.line, wrote=wrote)
     if code or reader.complaints:
-        lack = next((c for c in reader.complaints if c.sort is Sort.LACK), None)
-        first = lack or next(iter(reader.complaints), None)
-        why = first.sentence if first else f"pg_restore ended with {code}"
+        ours = next((c for c in reader.complaints if c.sort in _OURS), None)
+        first = ours or next(iter(reader.complaints), None)
+        ended = f"was ended by signal {-code}" if code < 0 else f"ended with {code} and gave no reason"
         raise SourceError(
-            f"the table of contents of the dump cannot be read: {why}",
-            kind="environment" if lack else "dump-damaged",
+            f"the table of contents of the dump cannot be read: {first.sentence if first else f'pg_restore {ended}'}",
+            kind=_OURS[ours.sort] if ours else "dump-damaged" if first else "unknown-answer",
         )
     return text.decode(errors="replace")
 
@@ -163,10 +168,10 @@ def restore_script(
     found = reader.complaints
     if len(found) > MOST:
         return found, code
-    if code not in (0, 3) and not found:
-        found.append(judged(f"psql ended with {code} and gave no reason"))
-    if script.end_mark not in last:
-        trouble = any(c.sort in (Sort.TROUBLE, Sort.FULL) for c in found)
-        if not trouble:
-            found.append(Complaint(Sort.DAMAGE, "a statement of the script has no end: what came after it is lost"))
+    trouble = any(c.sort in (Sort.TROUBLE, Sort.FULL) for c in found)
+    if code not in (0, 3) and not trouble:  # it was killed, or could not begin: the script has no part in that
+        ended = f"was ended by signal {-code}" if code < 0 else f"ended with {code}"
+        found.append(Complaint(Sort.UNKNOWN, f"psql {ended} before the script did"))
+    elif script.end_mark not in last and not trouble:
+        found.append(Complaint(Sort.DAMAGE, "a statement of the script has no end: what came after it is lost"))
     return found, code

@@ -19,7 +19,7 @@ from itertools import chain
 from pathlib import Path
 from typing import IO, Any, Protocol, cast
 
-from restorecheck.dumps.header import ENOUGH, Outer, outer
+from restorecheck.dumps.header import ENOUGH, Header, Outer, outer, recognise
 from restorecheck.errors import SourceError
 
 BLOCK = 1 << 18
@@ -77,6 +77,19 @@ def layers(blocks: Iterator[bytes]) -> tuple[tuple[Layer, ...], bytes, Iterator[
         found.append(Layer(name, checked(name, first)))
         first, blocks = peeked(decompressed(name, blocks))
     return tuple(found), first, blocks
+
+
+def recognised(first: bytes, blocks: Iterator[bytes], *, by_command: bool) -> Header:
+    """Return what a dump says of itself, by its first bytes; `blocks` is the whole of it.
+
+    What is none may be what a command made of it with the wrong key: some say so only at their end. Raises SourceError.
+    """
+    try:
+        return recognise(first)
+    except SourceError:
+        for _ in blocks if by_command else ():
+            pass
+        raise
 
 
 # --- decompression ----------------------------------------------------------------------------------------------------

@@ -279,6 +279,14 @@ def _all_expired(product: Product) -> Report:
     return lab.ran()
 
 
+@case("K52", "a lifecycle rule ate the bucket: the folders that a console shows are all there is", Verdict.BROKEN,
+      "empty-backup")  # fmt: skip
+def _all_but_folders_expired(product: Product) -> Report:
+    folders = [put("orders/", "", 30), put("orders/2026/", "", 30)]
+    keys = [f"orders/2026/{n}" for n in range(9)]
+    return Lab(product, *folders, *(put(key, days=30) for key in keys), *(gone(key, 5) for key in keys)).ran()
+
+
 # --- two stores -------------------------------------------------------------------------------------------------------
 
 _MANIFEST: dict[str, object] = {

@@ -199,6 +199,21 @@ def made_anew(product: Product) -> Report:
     return product.verify()
 
 
+@case("K15", "a question reads from another server, to which no way leads from the copy", Verdict.UNPROVEN, "question",
+      "priced")  # fmt: skip
+def elsewhere_asked(product: Product) -> Report:
+    built(product)
+    far = (
+        "create extension postgres_fdw",
+        "create server far foreign data wrapper postgres_fdw options (host '127.0.0.1', port '1', dbname 'rates')",
+        "create user mapping for public server far options (user 'shop', password 'only-for-tests')",
+        "create foreign table rate (percent int) server far",
+        "create view priced as select percent from rate",
+    )
+    as_root(product.world, "shop", "; ".join(far))
+    return ask(product, {"name": "priced", "sql": "select count(*) from priced", "expect": {"at_least": 1}})
+
+
 @case("K15", "the check asks a database that holds no table", Verdict.UNPROVEN, "empty-database")
 def empty_database_asked(product: Product) -> Report:
     built(product, "create database billing")

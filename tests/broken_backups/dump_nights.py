@@ -207,6 +207,8 @@ key, body = sys.argv[1].encode(), sys.stdin.buffer.read()
 if body[:32] != hashlib.sha256(key).digest() and sys.argv[2] == "checked":
     sys.exit("wrong key")
 sys.stdout.buffer.write(bytes(b ^ key[n % len(key)] for n, b in enumerate(body[32:])))
+if body[:32] != hashlib.sha256(key).digest() and sys.argv[2] == "at the end":
+    sys.exit("wrong key")
 """
 
 

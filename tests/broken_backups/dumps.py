@@ -232,6 +232,13 @@ def _wrong_key(product: Product) -> Report:
     return unlocked(product, custom(), "wrong", "checked")
 
 
+@case(
+    "K42", "the wrong key, and a program that notices it at the end, as openssl does", Verdict.UNPROVEN, "environment"
+)
+def _wrong_key_noticed_late(product: Product) -> Report:
+    return unlocked(product, custom(), "wrong", "at the end")
+
+
 @case("K42", "the wrong key, and a program that does not notice", Verdict.BROKEN, "dump-damaged")
 def _wrong_key_unnoticed(product: Product) -> Report:
     return unlocked(product, custom(), "wrong", "unchecked")

@@ -24,6 +24,7 @@ from dump_nights import (
     TRIGGER,
     WITH_TYPE,
     Nights,
+    changed,
     custom,
     of_mariadb,
     only,
@@ -101,6 +102,15 @@ def _extension_not_here(product: Product) -> Report:
 def _extension_not_here_and_asked(product: Product) -> Report:
     names = {"name": "names", "sql": "select count(*) from names", "expect": {"equals": 2}}
     return only(product, _with_a_type_of_nobody(), COUNT, names)
+
+
+@case("K16", "a row is there twice, in a table whose name is a word of the server's messages", Verdict.BROKEN,
+      "dump-errors", "dump-restored")  # fmt: skip
+def _twice_in_a_table_of_that_name(product: Product) -> Report:
+    with shop("CREATE TABLE subscriptions (id int PRIMARY KEY)", "INSERT INTO subscriptions VALUES (7)") as source:
+        body = source.dump()
+    rows = b"COPY public.subscriptions (id) FROM stdin;\n7\n"
+    return only(product, changed(rows, rows + b"7\n", body))
 
 
 def _with_a_type_of_nobody() -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Iterator
 from datetime import timedelta
@@ -14,7 +15,7 @@ from typing import Any
 import pytest
 import zstandard
 from dump_forms import ARCHIVES, LONG, ROLES, SCRIPTS, Forms, digest_of, files_of, forms, loader
-from postgres_server import PASSWORD, debian, embedded, server
+from postgres_server import PASSWORD, SUPERUSER, debian, embedded, server
 
 from restorecheck.databases.interface import Login
 from restorecheck.databases.scratch_postgres import ScratchPostgres
@@ -217,6 +218,31 @@ def test_rows_that_break_a_rule_are_the_backups_fault_and_are_not_told(made: For
     loaded, _ = load(loader(tmp_path / "work", embedded()), tmp_path / "dump")
     assert observed(loaded).kind == "dump-errors"
     assert "u8@example.org" not in repr(loaded)
+
+
+@pytest.mark.long
+def test_a_script_does_not_say_how_its_texts_are_sorted(tmp_path: Path) -> None:
+    """An archive names the collation; a script is restored with another, and its rows may fit no partition there."""
+    with server(debian()) as running:
+        with running.superuser() as connection:
+            connection.execute("CREATE DATABASE sorted TEMPLATE template0 LOCALE_PROVIDER icu ICU_LOCALE 'en'")
+        with running.superuser("sorted") as connection:
+            for statement in (
+                "CREATE TABLE t (name text PRIMARY KEY) PARTITION BY RANGE (name)",
+                "CREATE TABLE t_1 PARTITION OF t FOR VALUES FROM ('a') TO ('z')",
+                "INSERT INTO t VALUES ('anna'), ('Berta')",
+                "CREATE TABLE u (name text REFERENCES t)",
+                "INSERT INTO u VALUES ('Berta')",
+            ):
+                connection.execute(statement)
+        variables = {"PGHOST": "127.0.0.1", "PGPORT": str(running.port), "PGUSER": SUPERUSER, "PGPASSWORD": PASSWORD}
+        for form in "cp":
+            command = [running.binaries / "pg_dump", f"-F{form}", "-f", tmp_path / form, "sorted"]
+            subprocess.run(command, env=variables, check=True)
+    archive, script = (observed(load(loader(tmp_path, debian()), tmp_path / form)[0]) for form in "cp")
+    assert archive.kind == ""
+    assert (script.kind, script.partial) == ("environment", True)
+    assert script.message.endswith("texts may sort otherwise here than where it was dumped")
 
 
 def test_a_statement_without_an_end_is_noticed(made: Forms, tmp_path: Path) -> None:

@@ -138,6 +138,24 @@ def test_a_dump_of_mysql_is_tried_in_mariadb_and_what_is_not_understood_is_unpro
     loader.close()
 
 
+@pytest.mark.long
+@pytest.mark.parametrize(
+    ("of_mysql", "says"),
+    [
+        ("CREATE TABLE `i` (`n` int, KEY `k` ((`n` + 1)));\nINSERT INTO `i` VALUES (1);\n", "does not understand"),
+        (f"CREATE TABLE `j` (`n` json);\nINSERT INTO `j` VALUES ('{'[' * 40}{']' * 40}');\n", "breaks a check"),
+    ],
+)
+def test_what_only_the_other_flavour_can_do_is_not_held_against_its_dump(
+    loader: MysqlLoader, tmp_path: Path, of_mysql: str, says: str
+):
+    head = "-- MySQL dump 10.13  Distrib 8.0.36\n-- Host: h    Database: orders\n-- Server version\t8.0.36\n"
+    _, seen = load(loader, tmp_path, head + of_mysql + END)
+    found = seen["dump-restored"]
+    assert (found.kind, found.partial) == ("environment", True)
+    assert says in found.message
+
+
 def test_a_dump_of_postgresql_is_of_another_database(loader: MysqlLoader, tmp_path: Path):
     with pytest.raises(SourceError) as e:
         load(loader, tmp_path, "--\n-- PostgreSQL database dump\n--\n\n-- Dumped from database version 18.1\n")

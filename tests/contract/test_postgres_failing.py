@@ -134,6 +134,26 @@ def its_reader(fragile: Server) -> Login:
     return login
 
 
+def test_a_query_that_reads_from_another_server_is_no_damage_of_this_one(fragile, its_reader):
+    with fragile.superuser("shop") as connection:
+        for statement in (
+            "CREATE SCHEMA elsewhere",
+            "CREATE EXTENSION postgres_fdw SCHEMA elsewhere",
+            "CREATE SERVER far FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host '127.0.0.1', port '1', dbname 'x')",
+            "CREATE USER MAPPING FOR CURRENT_USER SERVER far OPTIONS (user 'u', password 'p')",
+            "CREATE FOREIGN TABLE elsewhere.rate (n int) SERVER far",
+            "CREATE VIEW elsewhere.priced AS SELECT n FROM elsewhere.rate",
+        ):
+            connection.execute(statement)
+        asked = [question(f"select count(*) from elsewhere.{n}", VALUE, name=n) for n in ("rate", "priced")]
+        try:
+            answers = ask(its_reader, *asked)
+        finally:
+            connection.execute("DROP SCHEMA elsewhere CASCADE")
+    assert [(a.kind, a.sqlstate) for a in answers] == [("question", "42704"), ("question", "08001")]
+    assert all("reads from another server" in a.error for a in answers)
+
+
 @contextmanager
 def meanwhile(running: Server, act: Callable[[int], None], times: int = 1) -> Iterator[None]:
     """Do something to the process of every `pg_sleep` that is seen, so many times, while the body runs."""

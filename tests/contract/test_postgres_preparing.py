@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -162,6 +163,30 @@ def test_a_role_that_is_made_at_this_moment_by_the_same_run_is_waited_for(runnin
         twin.rollback()
     assert refused.value.retryable
     assert refused.value.kind == "database-unreachable"
+
+
+def test_a_role_that_is_changed_at_this_moment_by_the_same_run_is_tried_again(running, fresh):
+    """PostgreSQL calls it an internal error, and internal errors are damage elsewhere."""
+    Postgres().prepare(running.master(), fresh)
+    with (
+        ThreadPoolExecutor(1) as pool,
+        running.superuser() as watching,
+        psycopg.connect(
+            host="127.0.0.1", port=running.port, user="master", password=running.master().password, dbname="shop"
+        ) as twin,
+    ):
+        twin.execute(f"ALTER ROLE {fresh.user} LOGIN")  # not committed
+        other = pool.submit(Postgres().prepare, running.master(), fresh)
+        waits = "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE 'ALTER ROLE%'"
+        deadline = time.monotonic() + 30
+        while not watching.execute(waits).fetchall():
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        twin.commit()
+        error = other.exception()
+    assert isinstance(error, QueryError)
+    assert "SQLSTATE XX000" in error.message
+    assert (error.kind, error.retryable) == ("database-unreachable", True)
 
 
 def test_an_engine_without_the_reading_role_is_refused(running, fresh, monkeypatch):

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 import subprocess
+import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from dump_bucket import NOW, RUN, SOURCE, Bucket, FakeGate, plan
 from postgres_server import PASSWORD, SUPERUSER, Server, embedded, server
 
 from restorecheck.assertions import judge_all, verdict
 from restorecheck.databases.declared_postgres import DeclaredPostgres
+from restorecheck.databases.interface import Login
 from restorecheck.databases.postgres import Postgres
 from restorecheck.dumps.loaders import DumpLoaders
 from restorecheck.errors import RestorecheckError
@@ -201,3 +207,42 @@ def test_a_teardown_in_the_middle_of_a_restore_leaves_nothing(dumped: Path, tmp_
 
 
 MINUTE = timedelta(minutes=1)
+
+
+def _killing(master: Login, done: threading.Event) -> threading.Thread:
+    """Kill whoever sleeps in a query, as the kernel does where memory is short."""
+    where = {"host": master.host, "port": master.port, "user": master.user, "password": master.password}
+
+    def kill() -> None:
+        while not done.wait(0.05):
+            with (
+                suppress(psycopg.Error, ProcessLookupError),
+                psycopg.connect(**where, dbname=master.database) as connection,
+            ):
+                sleepers = "SELECT pid FROM pg_stat_activity WHERE wait_event = 'PgSleep'"
+                for (pid,) in connection.execute(sleepers).fetchall():
+                    os.kill(pid, signal.SIGKILL)
+
+    thread = threading.Thread(target=kill, daemon=True)
+    thread.start()
+    return thread
+
+
+@pytest.mark.long
+def test_a_server_that_is_killed_here_while_it_is_asked_is_no_damage_of_the_dump(dumped: Path, tmp_path: Path):
+    run = night(tmp_path, {"dumps/a.dump": (dumped / "custom").read_bytes()})
+    slow = replace(ROWS, name="slow", sql="SELECT count(*) FROM t, pg_sleep(20)")
+    run.plan = replace(run.plan, check=replace(run.plan.check, assertions=(ROWS, slow)))
+    run.dump = run.process()
+    point, done = run.there(), threading.Event()
+    ready = run.made.works[RUN]._ready
+    assert ready
+    thread = _killing(ready.loaded.login, done)
+    try:
+        answers = run.dump.examine(point)
+    finally:
+        done.set()
+        thread.join()
+        run.back(point)
+    assert run.judged(point, answers) == (Verdict.UNPROVEN, "database-unreachable")
+    assert "broke off while it answered, twice" in answers.answers[1].error

@@ -12,19 +12,25 @@ from restorecheck.assertions import judge_all, objectives, verdict, words
 from restorecheck.failures import KINDS, kind
 from restorecheck.model import (
     OBJECTIVES,
+    Against,
     Answer,
     Answers,
     Assertion,
     Cell,
     Check,
+    Examined,
     Expectation,
     Finding,
+    Known,
     Limits,
+    Measured,
     Observation,
     Outcome,
     Placement,
+    Probe,
     RdsSource,
     RecoveryPoint,
+    S3DumpSource,
     SnapshotKind,
     Verdict,
 )
@@ -127,6 +133,32 @@ def test_where_only_a_part_could_be_restored_nothing_that_fails_blames_the_backu
     assert found[0].message.endswith(observed(answers=answers)[0].message)
     decided, failure = verdict(found, restores=False)
     assert (decided, failure and failure.kind) == (Verdict.UNPROVEN, "scratch-full")
+
+
+ACCEPTED = Against("accepted")
+EXTENSIONS = Assertion("installed", "", Expectation(same_as=ACCEPTED), probe=Probe("extensions"))
+
+
+@pytest.mark.parametrize(
+    ("lines", "of_rds", "of_dump"),
+    [
+        (("citext 1.6", "pg_trgm 1.6"), Outcome.PASS, Outcome.PASS),
+        (("citext 1.8", "pg_trgm 1.6"), Outcome.FAIL, Outcome.PASS),  # a newer server restored the dump
+        (("pg_trgm 1.6",), Outcome.FAIL, Outcome.FAIL),
+        (None, Outcome.ERROR, Outcome.ERROR),
+    ],
+)
+def test_the_version_of_an_extension_is_of_whoever_restores_a_dump(lines, of_rds, of_dump):
+    then = Measured("installed", lines=("citext 1.6", "pg_trgm 1.6"))
+    looked = None if lines is None else Examined("extension", len(lines), lines=lines)
+    answers = Answers((Answer("installed", examined=looked),), BACKUP)
+    dump = S3DumpSource("1", "eu-central-1", "dumps", "*", "shop")
+    for source, outcome in ((CHECK.source, of_rds), (dump, of_dump)):
+        check = replace(CHECK, source=source, assertions=(EXTENSIONS,))
+        [found] = judge_all(check, answers, POINT, "salt", (Known("installed", ACCEPTED, BACKUP, 1, then),))
+        assert found.outcome is outcome
+        [found] = judge_all(check, answers, POINT, "salt", (Known("installed", ACCEPTED),))
+        assert found.outcome in (Outcome.LEARNING, Outcome.ERROR)
 
 
 def test_what_the_source_knows_breaks_also_where_only_a_part_could_be_restored():

@@ -149,6 +149,46 @@ def test_what_is_missing_here_leaves_a_part_out(sorts: tuple[Sort, ...], partial
     assert classified(of(*sorts)).partial is partial
 
 
+def test_a_name_or_a_value_in_quotes_says_nothing_of_what_went_wrong() -> None:
+    """A table `subscriptions` counted as something that this machine lacks, and excused all that followed."""
+    said = {
+        'duplicate key value violates unique constraint "subscriptions_pkey"': Sort.DATA,
+        'insert or update on table "subscriptions" violates foreign key constraint "x"': Sort.REFERENCE,
+        'relation "subscriptions" does not exist': Sort.FOLLOWS,
+        'invalid input syntax for type integer: "permission denied"': Sort.DATA,
+        'null value in column "corrupt" of relation "x" violates not-null constraint': Sort.DATA,
+        'role "corrupt" does not exist': Sort.ROLE,
+        'extension "inconsistent" is not available': Sort.LACK,
+    }
+    assert {message: judged(message).sort for message in said} == said
+
+
+@pytest.mark.parametrize(
+    ("message", "sort"),
+    [
+        ('could not close file "base/5/16400": No space left on device', Sort.FULL),
+        ('could not open file "base/5/16400": Too many open files', Sort.TROUBLE),
+        ("could not read from input file: Input/output error", Sort.TROUBLE),
+        ('could not open input file "/work/dump": Permission denied', Sort.LACK),
+        ('could not open file "3530.dat.gz": No such file or directory', Sort.DAMAGE),
+    ],
+)
+def test_what_the_system_refuses_is_no_damage_of_the_dump(message: str, sort: Sort) -> None:
+    assert judged(message).sort is sort
+
+
+def test_what_follows_from_another_order_of_texts_is_excused_with_it() -> None:
+    """A row that fits no partition here takes all rows of its table with it, and others point to them."""
+    for follows in (Sort.FOLLOWS, Sort.REFERENCE):
+        assert classified(of(Sort.ORDER, follows), other_locale=True).kind == "environment"
+        assert classified(of(follows), other_locale=True).kind == "dump-errors"
+    assert classified(of(Sort.ORDER), other_locale=True).partial
+    assert classified(of(Sort.ORDER), other_locale=True).message.endswith(
+        "; texts may sort otherwise here than where it was dumped"
+    )
+    assert "sort" not in classified(of(Sort.ORDER)).message
+
+
 def test_rules_on_values_are_excused_where_texts_sort_otherwise() -> None:
     assert classified(of(Sort.ORDER)).kind == "dump-errors"
     assert classified(of(Sort.ORDER), other_locale=True).kind == "environment"

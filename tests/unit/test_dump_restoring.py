@@ -63,15 +63,35 @@ def test_a_flood_of_errors_is_cut_short(tmp_path: Path) -> None:
 
 def test_a_psql_that_does_not_come_to_the_end_of_the_script_is_noticed(tmp_path: Path) -> None:
     assert script(tmp_path, "cat > /dev/null") == [Sort.DAMAGE]
-    assert Sort.UNKNOWN in script(tmp_path, "cat > /dev/null; exit 2")
+    assert script(tmp_path, "cat > /dev/null; exit 3") == [Sort.DAMAGE]
     lost = "cat > /dev/null; echo 'psql:<stdin>:9: error: connection to server was lost' >&2; exit 2"
     assert script(tmp_path, lost) == [Sort.TROUBLE]
 
 
 @pytest.mark.parametrize(
+    "does",
+    [
+        "kill -9 $$",  # as the kernel does where memory is short
+        "cat > /dev/null; kill -9 $$",
+        "exit 127",
+        "echo 'libpq.so.5: cannot open shared object file' >&2; exit 127",
+        "cat > /dev/null; exit 2",
+    ],
+)
+def test_a_psql_that_dies_says_nothing_of_the_script(tmp_path: Path, does: str) -> None:
+    assert script(tmp_path, does) == [Sort.UNKNOWN]
+    missing = "echo 'psql:<stdin>:1: ERROR:  42704: role \"app\" does not exist' >&2; "
+    assert script(tmp_path, missing + does) == [Sort.ROLE, Sort.UNKNOWN]
+
+
+@pytest.mark.parametrize(
     ("does", "kind"),
     [
-        ("exit 1", "dump-damaged"),
+        ("exit 1", "unknown-answer"),
+        ("kill -9 $$", "unknown-answer"),
+        ("echo 'pg_restore: error: could not open input file: Permission denied' >&2; exit 1", "environment"),
+        ("echo 'pg_restore: error: could not write file: No space left on device' >&2; exit 1", "scratch-full"),
+        ("echo 'pg_restore: error: something that nobody has seen' >&2; exit 1", "dump-damaged"),
         ("echo 'pg_restore: error: could not read from input file: end of file' >&2; exit 1", "dump-damaged"),
         ("echo 'pg_restore: error: unsupported version (1.99) in file header' >&2; exit 1", "environment"),
     ],

@@ -15,7 +15,7 @@ import zstandard
 
 from restorecheck.dumps import unpacking
 from restorecheck.dumps.header import Outer
-from restorecheck.dumps.unpacking import checked, decompressed, decrypted, environment, layers, peeked, read
+from restorecheck.dumps.unpacking import checked, decompressed, decrypted, environment, layers, peeked, read, recognised
 from restorecheck.errors import SourceError
 
 CONTENT = b"".join(b"%d\trow\n" % n for n in range(60_000))
@@ -175,6 +175,16 @@ def test_a_command_gets_the_object_and_gives_the_dump() -> None:
 def test_a_command_that_fails_is_no_accusation_of_the_backup() -> None:
     error = failed("import sys; print('no key', file=sys.stderr); print('x' * 9, file=sys.stderr); sys.exit(3)")
     assert (error.kind, error.message) == ("environment", "`decrypt` ended with 3: no key")
+
+
+@pytest.mark.parametrize(("code", "kind"), [(1, "environment"), (0, "dump-damaged")])
+def test_a_command_that_notices_the_wrong_key_at_its_end_is_heard(code: int, kind: str) -> None:
+    program = f"import sys; sys.stdin.buffer.read(); sys.stdout.write('?' * 200000); sys.exit({code})"
+    stream = decrypted((sys.executable, "-c", program), blocks(CONTENT), deadline=lambda: 9.0)
+    _, first, rest = layers(stream)
+    with pytest.raises(SourceError) as caught:
+        recognised(first, rest, by_command=True)
+    assert caught.value.kind == kind
 
 
 def test_a_command_that_is_not_there_is_named() -> None:

@@ -58,6 +58,18 @@ def test_a_lost_library_is_not_damage_but_a_lost_file_is():
     assert kind_of("58P01", 'could not open file "base/16384/16385": No such file or directory') == "data-damaged"
 
 
+def test_what_another_server_holds_is_not_missing_in_this_backup():
+    """A foreign table, or dblink: the session lives on, and the connection that failed is the server's own."""
+    unmapped = 'user mapping not found for user "restorecheck_reader_x", server "far"'
+    far = 'could not connect to server "far"'
+    assert kind_of("42704", unmapped) == kind_of("08001", far, lost=False) == "question"
+    assert kind_of("42704", 'type "citext" does not exist') == "missing-object"
+    assert kind_of("08001", far) == "connection-lost"
+    for state, message in (("42704", unmapped), ("08001", far)):
+        assert "reads from another server" in sentence(state, "", message, SQL, lost=False)
+        assert "reads from another server" not in sentence(state, "", message, None, lost=False)
+
+
 def test_only_the_server_may_be_accused_for_nothing_unknown():
     for state in ("", "0", "99999", "HV000", "40001"):
         assert KINDS[kind_of(state)].verdict is Verdict.UNPROVEN
@@ -134,6 +146,7 @@ def test_our_own_statements_get_no_advice_about_questions():
         ('FATAL:  invalid page in block 0 of relation "base/5/1259"', "data-damaged", False),
         ('FATAL:  could not open file "base/5/1259": No such file or directory', "data-damaged", False),
         ('FATAL:  "base/16384" is not a valid data directory', "data-damaged", False),
+        ('FATAL:  could not open file "base/5/1259": Too many open files', "database-unreachable", True),
         ("FATAL:  etwas anderes", "database-unreachable", True),
         ("", "database-unreachable", True),
     ],

@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from restorecheck.model import Answer, Examined, Flaw, Unseen
-from restorecheck.sources.rds.events import Happened, cause, exonerated, lost
+from restorecheck.sources.losses import lost
+from restorecheck.sources.rds.events import Happened, cause, exonerated
 
 AT = datetime(2026, 11, 21, 3, 0, tzinfo=UTC)
 

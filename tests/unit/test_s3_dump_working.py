@@ -24,8 +24,11 @@ from restorecheck.durable import decode, encode
 from restorecheck.errors import AwsError, RestorecheckError, SourceError
 from restorecheck.model import (
     Against,
+    Answer,
     Answers,
+    Examined,
     Expectation,
+    Flaw,
     Known,
     Level,
     Measured,
@@ -926,6 +929,32 @@ def test_a_restore_with_errors_is_never_said_to_be_one_without(fakes: Fakes):
     answers = through(fakes)
     assert "as far as it could be" in answers.proven[0]
     assert answers.level is Level.RESTORED
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [
+        (Answer("rows", error="the server broke off", kind="connection-lost"), "database-unreachable"),
+        (Answer("rows", error="a page is bad", kind="data-damaged", sqlstate="XX001"), "database-unreachable"),
+        (Answer("rows", error="a text is none", kind="data-damaged", sqlstate="22021"), "data-damaged"),
+        (Answer("rows", error="there is no such table", kind="missing-object", sqlstate="42P01"), "missing-object"),
+    ],
+)
+def test_what_befalls_the_server_that_was_filled_here_is_no_fault_of_the_dump(fakes: Fakes, answer: Answer, kind: str):
+    fakes.answers = (answer,)
+    answers = through(fakes)
+    assert answers.answers[0].kind == kind
+    assert answers.answers[0].error.startswith(answer.error)
+    assert (judged(fakes, answers) is Verdict.UNPROVEN) is (kind == "database-unreachable")
+
+
+@pytest.mark.parametrize(("kind", "stays"), [("data-damaged", True), ("connection-lost", False)])
+def test_what_a_probe_finds_in_the_rows_came_out_of_the_dump(fakes: Fakes, kind: str, stays: bool):
+    flaw = Flaw("shop.post", "a text that is none", kind)
+    fakes.answers = (Answer("rows", examined=Examined("table", 1, flaws=(flaw,), flawed=1)),)
+    (answer,) = through(fakes).answers
+    assert (answer == fakes.answers[0]) is stays
+    assert answer.kind == ("" if stays else "database-unreachable")
 
 
 def test_what_comes_with_every_server_is_not_counted_as_part_of_the_dump(fakes: Fakes):

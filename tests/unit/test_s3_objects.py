@@ -104,6 +104,19 @@ def test_what_sleeps_in_an_archive_is_named_before_anything_is_copied_and_what_w
     assert fails(lab.life().find).kind == "permission"
 
 
+def test_a_bucket_in_which_only_the_names_of_folders_are_left_is_empty() -> None:
+    lab = Lab()
+    for key in list(lab.backup.keys):
+        lab.backup.put(key, None, NOW - timedelta(hours=1))
+    lab.backup.put("data/", b"", NOW - DAY)
+    lab.backup.put("data/2026/", b"", NOW - DAY)
+    error = fails(lab.life().find)
+    assert error.kind == "empty-backup"
+    assert error.message.startswith("nothing but empty folders was current under ")
+    lab.backup.put("data/flag", b"", NOW - timedelta(hours=1))
+    assert lab.life().find().objects == 3
+
+
 # --- the lease -----------------------------------------------------------------------------------------------------
 
 
@@ -131,6 +144,14 @@ def test_a_lease_of_another_and_objects_without_one_are_not_taken_over() -> None
     assert len(lab.scratch.keys) == 2
     [left] = lab.life().leftovers()
     assert "not made by this run" in left.reason
+
+
+def test_a_dead_key_of_the_scratch_bucket_is_no_dead_key_of_the_backup() -> None:
+    lab = Lab()
+    point = lab.life().find()
+    for code, kind in (("KMS.DisabledException", "key-access"), ("AccessDenied", "permission")):
+        lab.s3.trouble = lambda what, _, code=code: aws_error(code) if what.endswith("PutObject") else None  # type: ignore[misc]
+        assert fails(lab.life().stages(point)[0].begin).kind == kind
 
 
 def test_a_lease_that_may_not_be_read_is_no_missing_lease() -> None:

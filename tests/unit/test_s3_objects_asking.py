@@ -108,9 +108,18 @@ def test_nothing_is_brought_here_when_nothing_is_asked(tmp_path: Path) -> None:
     assert not lab.workplace.exists()
 
 
+def test_a_pattern_that_no_object_of_a_sample_fits_blames_no_backup(lab: Lab) -> None:
+    answers = asked(lab, question("lost", "select 1", FileView("v", "gone/*")), restore=Portion(count=2))
+    assert (answers["lost"].kind, answers["lost"].error) == (
+        "question",
+        "no restored object fits 'gone/*', of which v is made, of a sample of 2 out of 6: restore all",
+    )
+
+
 def test_a_pattern_that_no_object_fits_is_a_missing_object_and_the_other_questions_are_asked(lab: Lab) -> None:
     answers = asked(lab, question("lost", "select 1", FileView("v", "gone/*")), question("other", "select 1"))
     assert answers["lost"].kind == "missing-object"
+    assert "sample" not in answers["lost"].error
     assert "gone/*" in answers["lost"].error
     assert answers["other"].rows == 1
 

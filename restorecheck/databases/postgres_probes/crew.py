@@ -124,7 +124,7 @@ def _understood(task: AnyTask[Session, T], error: psycopg.Error, lost: bool) -> 
     message = error.diag.message_primary or ""
     if not state and not lost:
         return Done(task, unseen=Unseen(task.object, f"the client failed: {type(error).__name__}"))
-    kind = postgres_errors.kind_of(state, message) if state else "connection-lost"
+    kind = postgres_errors.kind_of(state, message, lost=lost) if state else "connection-lost"
     if kind in LOST_TWICE:
         raise LostError(kind, state)
     told = told_of(error)

@@ -8,7 +8,7 @@ from restorecheck.databases.interface import Login
 from restorecheck.errors import QueryError, RestorecheckError
 from restorecheck.model import Answer, Answers, RecoveryPoint
 from restorecheck.references import reading as references
-from restorecheck.sources import beside, census
+from restorecheck.sources import beside, census, losses
 from restorecheck.sources.needs import needs_of
 from restorecheck.sources.rds import events
 from restorecheck.sources.rds.reach import Reach
@@ -76,7 +76,7 @@ def _unless_interfered(reach: Reach, given: tuple[Answer, ...], began: datetime)
 
     Costs a call only if a connection was lost for good. Where the events cannot be read, it stays damage.
     """
-    if not events.lost(given):
+    if not losses.lost(given):
         return given
     pause = min(PAUSE, reach.limits.poll).total_seconds()
     for look in range(LOOKS):

@@ -12,14 +12,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
 from restorecheck.errors import SourceError
-from restorecheck.model import Answer, Examined, Unseen
+from restorecheck.model import Answer
+from restorecheck.sources import losses
 
-LOST = "connection-lost"
 LONGEST = 300
 """Characters of an event's text that are repeated."""
 
@@ -121,36 +121,6 @@ def _moved(event: Happened, instance: str) -> bool:
     return to is not None and to[1].lower() != instance.lower()
 
 
-def lost(answers: Iterable[Answer]) -> bool:
-    """Say whether a connection was lost for good in any of these."""
-    return any(a.kind == LOST or (a.examined and any(f.kind == LOST for f in a.examined.flaws)) for a in answers)
-
-
 def exonerated(answers: Iterable[Answer], by: Happened) -> tuple[Answer, ...]:
     """Return the answers as they are to be taken if this event ended the connections: as not given."""
-    return tuple(_exonerated(answer, by) for answer in answers)
-
-
-def _exonerated(answer: Answer, by: Happened) -> Answer:
-    said = f"the connection was lost, and AWS says of it: {by}"
-    examined = answer.examined
-    if answer.kind == LOST:
-        return replace(answer, error=said, kind="interfered", sqlstate="")
-    if examined is None or not lost([answer]):
-        return answer
-    stays = tuple(flaw for flaw in examined.flaws if flaw.kind != LOST)
-    gone = [Unseen(flaw.object, said) for flaw in examined.flaws if flaw.kind == LOST]
-    flawed = examined.flawed - len(gone)
-    if not stays and flawed <= 0:
-        return replace(answer, error=said, kind="interfered", examined=None)
-    return replace(answer, examined=_unseen(examined, gone, replace(examined, flaws=stays, flawed=flawed)))
-
-
-def _unseen(before: Examined, gone: Sequence[Unseen], after: Examined) -> Examined:
-    """Count as not seen what was counted as flawed; the other flaws stay, so the finding fails all the same."""
-    return replace(
-        after,
-        unseen=(*gone, *before.unseen),
-        unseen_count=before.unseen_count + len(gone),
-        owed=before.owed + len(gone),
-    )
+    return losses.not_given(answers, lambda _: f"the connection was lost, and AWS says of it: {by}", "interfered")

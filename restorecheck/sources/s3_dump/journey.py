@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from restorecheck.databases.interface import Login
 from restorecheck.durable import Look
 from restorecheck.errors import QueryError, RestorecheckError, SourceError
-from restorecheck.model import Answers, Level, Observation, RecoveryPoint
+from restorecheck.model import Answer, Answers, Level, Observation, RecoveryPoint
 from restorecheck.references import reading as references
-from restorecheck.sources import beside, census
+from restorecheck.sources import beside, census, losses
 from restorecheck.sources.interface import Stage
 from restorecheck.sources.s3_dump import observing
 from restorecheck.sources.s3_dump.choosing import why_damaged
@@ -66,6 +66,7 @@ def examine(reach: Reach, point: RecoveryPoint) -> Answers:
     aside = beside.of(fence, reach.check, point, now, reach.world.tell, evidence=reach.world.evidence)
     asked_at = now()
     answers = database.ask(ready.reader, reach.check.assertions, reach.salt, reach.limits.examine, aside)
+    answers = _of_the_dump(answers)
     counted, unread, holding = _census(reach, ready.reader)
     seen = (
         observing.size(point),
@@ -86,6 +87,30 @@ def examine(reach: Reach, point: RecoveryPoint) -> Answers:
     )
     level = Level.READ if whole else Level.RESTORED  # what restores a dump reads it to its end
     return Answers(answers, asked_at, version, seen, proof, known, level, unread, holding)
+
+
+OURS = frozenset({"connection-lost", "data-damaged"})
+"""Damage, where a server reads what a backup brought along. Here it reads what it has just written itself."""
+
+OF_THE_DUMP = "22021"
+"""The SQLSTATE of bytes that are no text: they came out of the dump."""
+
+
+def _of_the_dump(answers: tuple[Answer, ...]) -> tuple[Answer, ...]:
+    """Return the answers; where the server itself failed, which is this machine's trouble, as not given."""
+    return tuple(answer for given in answers for answer in _not_given(given))
+
+
+def _not_given(given: Answer) -> tuple[Answer, ...]:
+    if given.sqlstate == OF_THE_DUMP:
+        return (given,)
+    # what a probe found in rows, bytes that are no text or no JSON, came out of the dump
+    kinds = losses.LOST if given.examined else OURS
+    return losses.not_given((given,), _failed_here, "database-unreachable", kinds)
+
+
+def _failed_here(what: str) -> str:
+    return f"{what}; the server was filled a moment ago, so look at its memory and disk, not at the dump"
 
 
 def _census(reach: Reach, reader: Login) -> tuple[Observation, tuple[str, ...], tuple[str, ...] | None]:

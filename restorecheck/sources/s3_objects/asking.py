@@ -88,7 +88,13 @@ class _Asking:
         for wanted in views:
             if not wanted.keys and not wanted.view.may_be_empty:
                 message = f"no restored object fits {wanted.view.pattern!r}, of which {wanted.view.name} is made"
-                self._fail(wanted.assertion, "missing-object", message)
+                sampled = self.point.picked < self.point.objects  # then it may be there, and was not taken
+                more = (
+                    f", of a sample of {self.point.picked:,} out of {self.point.objects:,}: restore all"
+                    if sampled
+                    else ""
+                )
+                self._fail(wanted.assertion, "question" if sampled else "missing-object", message + more)
         asked: dict[str, Answer] = {}
         try:
             self._bring({key for w in views if w.assertion not in self.failed for key in w.keys}, views)

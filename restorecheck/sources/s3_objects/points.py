@@ -38,8 +38,9 @@ def find(reach: Reach) -> RecoveryPoint:
     if not tally.entries:
         message = f"there is no object, nor a trace of one, under {where}"
         raise SourceError(message, "check bucket and prefix in [source]", kind="no-recovery-point")
-    if not tally.current or tally.newest is None:
-        message = f"nothing was current under {where} at {at:%Y-%m-%d %H:%M:%S} UTC, of {tally.entries:,} versions and"
+    if tally.current == tally.folders or tally.newest is None:
+        what = "nothing but empty folders" if tally.folders else "nothing"
+        message = f"{what} was current under {where} at {at:%Y-%m-%d %H:%M:%S} UTC, of {tally.entries:,} versions and"
         raise SourceError(f"{message} delete markers", kind="empty-backup")
     point = RecoveryPoint(
         id=f"{where}@{at:%Y-%m-%dT%H:%M:%SZ}",

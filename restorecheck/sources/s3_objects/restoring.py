@@ -66,15 +66,21 @@ class Restoring:
             return
         if ours is False or next(reach.present(reach.prefix), None) is not None:
             raise SourceError(f"s3://{place.bucket}/{reach.prefix} holds what is not this run's", kind="taken")
-        reach.hand("scratch").call(
-            "s3",
-            "PutObject",
-            Bucket=place.bucket,
-            Key=reach.lease,
-            Body=b"",
-            Metadata=reach.tags(),
-            ExpectedBucketOwner=place.account,
-        )
+        try:
+            reach.hand("scratch").call(
+                "s3",
+                "PutObject",
+                Bucket=place.bucket,
+                Key=reach.lease,
+                Body=b"",
+                Metadata=reach.tags(),
+                ExpectedBucketOwner=place.account,
+            )
+        except AwsError as e:
+            if e.kind != "key-unusable":
+                raise
+            # nothing of the backup is in it: the key that is dead is that of the scratch bucket
+            raise SourceError(f"{e.message}: the key of the bucket {place.bucket}", kind="key-access") from e
 
     def _look_leased(self) -> Look:
         ours = self._reach.leased()

@@ -50,6 +50,7 @@ class Tally:
     keys: int = 0
     current: int = 0  # objects that were current
     current_bytes: int = 0
+    folders: int = 0  # of the current ones: nothing but a name, which a console shows as a folder
     markers: int = 0
     nulls: int = 0  # entries with the version "null"
     multipart: int = 0  # versions that were uploaded in parts
@@ -80,6 +81,8 @@ class Tally:
         """Count an object that was current; an upload in parts that was begun at `since` or later is doubtful."""
         self.current += 1
         self.current_bytes += entry.size
+        if not entry.size and entry.key.endswith("/"):
+            self.folders += 1
         if entry.storage_class in ARCHIVED:
             self.archived += 1
             self.archived_bytes += entry.size
