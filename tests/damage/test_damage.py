@@ -14,6 +14,7 @@ from suite import LEAST, survey
 
 
 @pytest.mark.long
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("mode", LEAST)
 def test_every_harmful_kind_is_caught_with_a_reference_and_nearly_all_without(mode: str) -> None:
     lines: list[str] = []

@@ -11,12 +11,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from demo_world import EXTERNAL_ID, SCRATCH, SOURCE, instance_in, until
 from postgres_server import PASSWORD, embedded, server
 from product import Product, Serving
 from store_places import postgres_place
 
+from restorecheck.demo.aws.postgres import SUPERUSER
 from restorecheck.model import Miss, Report, RunState, Verdict
 from restorecheck.schedule import scratch_name
 
@@ -192,6 +194,7 @@ def test_a_second_signal_stops_at_once_and_nothing_is_lost_by_that_either(ready:
     with untouched(ready):
         with ready.serving() as service:
             service.hears("step.started", run=run, step="examine")
+            until(lambda: asking(ready, run))
             service.process.send_signal(signal.SIGTERM)
             assert service.hears("service.draining")["calls"] == 1
             assert service.aspect("process")["status"] == 503
@@ -199,6 +202,15 @@ def test_a_second_signal_stops_at_once_and_nothing_is_lost_by_that_either(ready:
         with ready.serving() as service:
             assert report_of(ready, run).failure is None
             assert service.end() == 0
+
+
+def asking(product: Product, run: str) -> bool:
+    """Say whether the server of a run's scratch instance is at work on a question."""
+    directory = product.world.aws.instance_directory(SCRATCH, scratch_name(run))
+    lines = (directory / "postmaster.pid").read_text().splitlines()
+    sql = "select count(*) from pg_stat_activity where state = 'active' and query like 'FETCH %'"
+    with psycopg.connect(host=lines[4], port=lines[3], user=SUPERUSER, dbname="shop") as connection:
+        return connection.execute(sql).fetchone() != (0,)
 
 
 @pytest.mark.long
