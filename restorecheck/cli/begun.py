@@ -91,8 +91,8 @@ def say(asked: Asked, begun: Begun) -> None:
         err.print(f"could not look: {blind.call} ({blind.where}): {blind.reason}", markup=False, soft_wrap=True)
     if begun.blind:
         err.print(
-            "  hint: what these calls would have told is missing above; `restorecheck iam` prints what a surveyor"
-            " needs, and --merge adds the rest later",
+            "  hint: what these calls would have told is missing above; --as-myself looks as who you are, or give"
+            " whoever looks the policy `surveyor` of docs/iam.md; --merge adds the rest later",
             markup=False,
             soft_wrap=True,
         )

@@ -20,8 +20,26 @@ from restorecheck.model import Verdict
 WIDTH = 118
 """Columns of a table that goes to a file or a pipe."""
 
-out = Console(highlight=False, width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else WIDTH)
-err = Console(stderr=True, highlight=False)
+
+class Results(Console):
+    """What a command prints as its result."""
+
+    def on_broken_pipe(self) -> None:
+        """Say so to whoever knows the exit code, which rich would make that of `broken`."""
+        raise BrokenPipeError
+
+
+class Prose(Console):
+    """What is said besides."""
+
+    def on_broken_pipe(self) -> None:
+        """Go on in silence: that nobody reads the progress of a run any more must not end the run."""
+        self.quiet = True
+        os.dup2(os.open(os.devnull, os.O_WRONLY), self.file.fileno())
+
+
+out = Results(highlight=False, width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else WIDTH)
+err = Prose(stderr=True, highlight=False)
 
 
 def emit(command: str, code: int, **content: Any) -> None:

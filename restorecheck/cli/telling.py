@@ -36,6 +36,9 @@ PATIENCE = 45.0
 PATIENCE_WITH_TICKS, BETWEEN_LOOKS = 600.0, 5.0
 """Seconds that a trial waits where functions on Lambda send: they begin every few minutes."""
 
+_NOBODY = "no receiver is declared, so nobody is told anything"
+_NOBODY_HINT = "add [receivers.…] to config.toml; docs/notifications.md shows each kind"
+
 GIVEN_UP = timedelta(days=7)
 """How far back what was given up is shown."""
 
@@ -44,7 +47,7 @@ def notify(names: Sequence[str], config: Path, *, test: bool, as_json: bool) -> 
     """Show how telling stands. With `test`, try receivers: exit with 0 if all took the notice, with 3 if not."""
     with errors("notify", as_json=as_json):
         loaded = load(config)
-        _known(loaded, names)
+        _known(loaded, names, test=test)
         if not test:
             with stores.opened(loaded) as store:
                 _show(loaded, store, names, as_json=as_json)
@@ -60,14 +63,10 @@ def notify(names: Sequence[str], config: Path, *, test: bool, as_json: bool) -> 
     raise SystemExit(code)
 
 
-def _known(config: Config, names: Sequence[str]) -> None:
+def _known(config: Config, names: Sequence[str], *, test: bool) -> None:
     known = {receiver.name for receiver in config.receivers}
-    if not known:
-        raise RestorecheckError(
-            "no receiver is declared, so nobody is told anything",
-            "add [receivers.…] to config.toml; docs/notifications.md shows each kind",
-            kind="config",
-        )
+    if not known and (test or names):
+        raise RestorecheckError(_NOBODY, _NOBODY_HINT, kind="config")
     for name in names:
         if name not in known:
             raise RestorecheckError(
@@ -192,6 +191,8 @@ def _show(config: Config, store: Store, names: Sequence[str], *, as_json: bool) 
         plain = [{k: v.isoformat() if isinstance(v, datetime) else v for k, v in row.items()} for row in rows]
         emit("notify", exits.PASSED, receivers=plain, troubles=[_object(one) for one in episodes])
         return
+    if not rows:
+        err.print(f"{_NOBODY}\n  hint: {_NOBODY_HINT}", markup=False, soft_wrap=True)
     columns = ("receiver", "type", "waits", "given up", "last took one", "last acknowledged")
     table = Table(*columns, box=box.SIMPLE_HEAD, show_edge=False)
     for row in rows:
@@ -202,8 +203,9 @@ def _show(config: Config, store: Store, names: Sequence[str], *, as_json: bool) 
             given_up = Text(f"{row['given_up']} in 7 days", "red")
         ages = [f"{_age(row[key], now)} ago" if row[key] else "never" for key in ("arrived", "proven")]
         table.add_row(Text(row["receiver"]), row["type"] or "not configured", waits, given_up, *ages)
-    out.print(table)
-    out.print()
+    if rows:
+        out.print(table)
+        out.print()
     for one in episodes:
         told = ", ".join(one.receivers) or "nobody yet"
         out.print(f"since {_age(one.since, now)}: {one.notice.title} (told: {told})", markup=False)

@@ -13,7 +13,7 @@ from restorecheck.config.values import shown
 
 _FOLDER = r"[A-Za-z0-9][A-Za-z0-9_.-]*"
 BUCKET = rf"s3://([a-z0-9][a-z0-9.-]{{1,61}}[a-z0-9])/({_FOLDER}(?:/{_FOLDER})*)/?(?:\?region=([a-z]{{2}}[a-z0-9-]*-[0-9]+))?"
-STATE = rf"^({BUCKET}|postgres(ql)?://[^/#\s]*/[^/?#@\s]+(\?[^#\s]*)?|(?!.*://).*\S.*)$"
+STATE = rf"^({BUCKET}|postgres(ql)?://[^/#\s]*/[^/?#@\s]+(\?[^#\s]*)?|(?!.*://|s3:|postgres(ql)?:).*\S.*)$"
 SERVER = r"^postgres(ql)?://[^:/?#@\s]+@[^/?#@\s]+(/[^/?#@\s]*)?(\?[^#\s]*)?$"
 LISTEN = r"^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+):[0-9]{1,5}$"
 
@@ -42,6 +42,8 @@ def state(text: str) -> str:
             )
         return text
     if "://" not in text:
+        if text.startswith(("s3:", "postgres:", "postgresql:")):  # not shown: a password may stand in it
+            raise ValueError('lacks a slash, and would be a directory; write "s3://…" or "postgresql://…"')
         if "?" in text:
             raise ValueError("has a ?, which no address of a store can hold; write another name")
         return text

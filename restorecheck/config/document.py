@@ -23,6 +23,10 @@ from restorecheck.errors import Problem
 
 S = TypeVar("S", bound=Shape)
 
+_ENCODING = "the file is not UTF-8 text; save it as UTF-8, as TOML demands"
+_MARK = "\ufeff"
+_CURLY = frozenset("“”„\u2018\u2019")  # what word processors and wikis make of quotes
+
 
 @dataclass(slots=True)
 class Document(Generic[S]):
@@ -72,13 +76,11 @@ def read(file: File, shown: str, kind: type[S]) -> Document[S]:
         document.text = file.read_bytes().decode()
         raw = tomllib.loads(document.text, parse_float=Decimal)
     except UnicodeDecodeError as e:
-        line = e.object[: e.start].count(b"\n") + 1
-        _unreadable(document, line, "the file is not UTF-8 text; save it as UTF-8, as TOML demands")
+        _unreadable(document, e.object[: e.start].count(b"\n") + 1, _ENCODING)
     except OSError as e:
         _unreadable(document, 1, f"the file cannot be read ({e.strerror}); see that it exists and that you may read it")
     except (ValueError, RecursionError) as e:
-        line, why = _syntax(document.text, e)
-        _unreadable(document, line, f"the file is not TOML: {why}")
+        _unreadable(document, *_spoilt(document.text, e))
     else:
         _compare(document, raw, kind)
     return document
@@ -88,6 +90,16 @@ def _unreadable(document: Document[S], line: int, message: str) -> None:
     document.text = ""
     document.broken.add(())
     document.complaints.append((line, message))
+
+
+def _spoilt(text: str, error: Exception) -> tuple[int, str]:
+    """Return the line and the complaint about a text that is not TOML: what an editor did, else what is wrong in it."""
+    if "\0" in text:  # UTF-16 that nothing marks as such
+        return text[: text.index("\0")].count("\n") + 1, _ENCODING
+    if text.startswith(_MARK):
+        return 1, "the file begins with a byte order mark; save it as UTF-8 without one (without BOM)"
+    line, why = _syntax(text, error)
+    return line, f"the file is not TOML: {why}"
 
 
 def _syntax(text: str, error: Exception) -> tuple[int, str]:
@@ -100,6 +112,9 @@ def _syntax(text: str, error: Exception) -> tuple[int, str]:
     why = found[1][0].lower() + found[1][1:]
     if not found[2]:
         return text.count("\n") + (not text.endswith("\n")), f"{why} at the end of the file; something is not closed"
+    written = text.split("\n")[int(found[2]) - 1].rstrip()
+    if written[int(found[3]) - 1 :][:1] in _CURLY or (len(written) < int(found[3]) and written[-1:] in _CURLY):
+        return int(found[2]), f'its quotes must be straight; write "…" in the place of “…” in column {found[3]}'
     return int(found[2]), f"{why} in column {found[3]}; texts need quotes, and every key stands once"
 
 

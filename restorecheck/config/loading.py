@@ -28,6 +28,10 @@ MOST_ASSERTIONS = 2000
 """Of all checks: each is a series of several metrics, and more is what no Prometheus should be asked to keep."""
 
 _HINT = "docs/configuration.md describes every key"
+_HINT_PLACE = (
+    "--config or RESTORECHECK_CONFIG names the config.toml, else it is the one in this directory; "
+    "`restorecheck init` writes a first one"
+)
 _HINT_LAMBDA = "docs/lambda-limits.md says what fits into Lambda, and why"
 
 
@@ -59,6 +63,7 @@ def review_for_lambda(path: Path) -> tuple[Config, list[Problem]]:
 
 def _load(path: Path) -> tuple[Config, list[Document[Any]]]:
     document = read(path, str(path), ConfigFile)
+    _another(document, path)
     sources, scratches = accounts.sources(document), accounts.scratches(document)
     accounts.apart(document)
     receivers = telling.receivers(document, path)
@@ -102,6 +107,16 @@ def _load(path: Path) -> tuple[Config, list[Document[Any]]]:
     )
     document.notes += remarks.of_all(config)
     return config, [document, *files]
+
+
+def _another(document: Document[ConfigFile], path: Path) -> None:
+    """Raise ConfigError if what was named is no configuration at all, so that all else would be said for nothing."""
+    if "check" in document.raw and "source_accounts" not in document.raw:
+        document.complaints.clear()
+        document.wrong(("check",), "is what a check has; name the config.toml to which it belongs")
+    elif () not in document.broken or os.path.isfile(path):
+        return
+    raise ConfigError(document.problems(), _HINT_PLACE)
 
 
 def _ca_bundle(document: Document[ConfigFile], path: Path) -> Path | None:

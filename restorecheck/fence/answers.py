@@ -59,7 +59,8 @@ def of_client_error(
     kind = kind_of(code, error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
     if kind == "permission" and error.operation_name in _ENTERING:  # botocore enters when credentials run out
         kind, operation = "credentials", error.operation_name
-    message = f"{operation} in account {account}: {code}: {details.get('Message', '')}".rstrip(": ")
+    said = " ".join(str(details.get("Message", "")).split())  # what is no answer of AWS may be a page of HTML
+    message = f"{operation} in account {account}: {code}: {said}".rstrip(": ")
     return AwsError(code, message, _hint(role, kind, operation, message), kind=kind, retryable=kind in RETRYABLE_KINDS)
 
 

@@ -1,13 +1,21 @@
 """The command line's own decisions: codes, words, what an unforeseen error looks like."""
 
+import contextlib
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import TextIO
 
 import pytest
 
 from restorecheck import cli
 from restorecheck.cli import exits, human, proofs
-from restorecheck.cli.output import errors
+from restorecheck.cli.output import Prose, Results, errors
+from restorecheck.cli.progress import Progress
+from restorecheck.cli.root import UNREAD
 from restorecheck.errors import AwsError, ConfigError, Problem, RefusedError, RestorecheckError
 from restorecheck.model import Failure, Finding, Leftover, Outcome, Report, Verdict
 
@@ -93,3 +101,36 @@ def test_why_is_in_plain_words():
     )
     assert proofs.why(replace(PASSED, findings=(new,))) == "nothing yet to compare with: growth"
     assert proofs.why(replace(BROKEN, findings=(new,))) == "a: 1 row"
+
+
+def test_a_result_that_nobody_reads_has_a_code_that_no_verdict_has():
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "wb") as gone:
+        command = [sys.executable, "-m", "restorecheck", "schema", "check"]
+        ended = subprocess.run(command, stdout=gone, stderr=subprocess.PIPE, timeout=60, check=False)
+    assert (ended.returncode, ended.stderr) == (UNREAD, b"")
+
+
+@pytest.fixture
+def unread() -> Iterator[TextIO]:
+    """A stream of which nobody reads the other end."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    stream = os.fdopen(writer, "w")
+    yield stream
+    with contextlib.suppress(BrokenPipeError):
+        stream.close()
+
+
+def test_a_run_goes_on_where_nobody_reads_its_progress_any_more(unread: TextIO):
+    console = Prose(file=unread)
+    progress = Progress(console)
+    progress.started("orders-db-20261121t0300z", "find")
+    assert console.quiet
+    progress.finished("orders-db-20261121t0300z", "find", "no backup")
+
+
+def test_a_result_that_cannot_be_printed_is_told(unread: TextIO):
+    with pytest.raises(BrokenPipeError):
+        Results(file=unread).print("passed")

@@ -234,7 +234,6 @@ def test_a_second_trial_does_not_wait_for_the_first(two: Home, hook: Catcher, be
 @pytest.mark.parametrize(
     ("receivers", "arguments", "message"),
     [
-        ({}, (), "no receiver is declared"),
         ({}, ("--test",), "no receiver is declared"),
         ({"hook": "webhook", "pager": "webhook"}, ("--test", "hook", "bell"), "there is no receiver named bell"),
         ({"hook": "webhook"}, ("bell",), "there is no receiver named bell"),
@@ -252,6 +251,16 @@ def test_what_cannot_be_tried_is_told_before_anything_is_sent(
     assert "hint:" in said.prose
     assert home.asked("notify", *arguments, "--json").json["error"]["kind"] == "config"
     assert hook.posts == []
+
+
+def test_without_a_receiver_it_is_said_that_nobody_is_told_and_what_lasts(home: Home) -> None:
+    home.receivers({})
+    with home.store() as store:
+        store.notices.route(lambda *_: Routed(episodes=(episode(title="orders-db is broken"),)))
+    said = home.asked("notify")
+    assert said.code == 0
+    assert "no receiver is declared, so nobody is told anything" in said.prose
+    assert "orders-db is broken (told: " in said.out
 
 
 def test_a_heartbeat_beside_others_is_left_out_and_said(home: Home, hook: Catcher) -> None:

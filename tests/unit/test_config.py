@@ -549,11 +549,11 @@ def test_a_check_in_the_place_of_the_config_is_one_problem_and_not_six(base):
         (lambda text: text.encode("utf-16-le"), "1: the file is not UTF-8 text; save it as UTF-8"),
         (
             lambda text: b"x = \xe2\x80\x9clab\xe2\x80\x9d",
-            '1: the file is not TOML: its quotes are straight; write "…"',
+            '1: the file is not TOML: its quotes must be straight; write "…"',
         ),
         (
             lambda text: b'\nx = "lab\xe2\x80\x9d\r\ny = 1',
-            '2: the file is not TOML: its quotes are straight; write "…"',
+            '2: the file is not TOML: its quotes must be straight; write "…"',
         ),
         (
             lambda text: b"x = lab  # \xe2\x80\x9clab\xe2\x80\x9d",

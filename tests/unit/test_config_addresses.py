@@ -22,6 +22,8 @@ from restorecheck.fence.state_parameters import is_place
         ("s3://state/prod?zone=x", "does not name a bucket and a prefix"),
         ("s3://state/prod?region=here", "does not name a bucket and a prefix"),
         ("s3://state/prod\n", "does not name a bucket and a prefix"),
+        ("s3:/state/prod", "lacks a slash"),
+        ("postgresql:/restorecheck:pass-word@db.example.org/restorecheck", "lacks a slash"),
     ],
 )
 def test_what_is_no_place_for_a_state_is_refused_and_no_password_is_shown(text: str, why: str):

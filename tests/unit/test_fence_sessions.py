@@ -621,6 +621,12 @@ def test_an_error_code_that_nobody_knows(code: str | None, status: int, kind: st
     assert (found.kind, found.retryable, found.code) == (kind, retryable, code or "Unknown")
 
 
+def test_what_is_a_page_of_html_and_no_answer_of_aws_is_told_in_one_line():
+    page = {"Error": {"Code": "503", "Message": "<html>\n<h1>Bad\n  gateway</h1>\n"}}
+    found = of_client_error(botocore.exceptions.ClientError(page, "X"), "CopyDBSnapshot", SOURCE)
+    assert found.message == f"CopyDBSnapshot in account {SOURCE}: 503: <html> <h1>Bad gateway</h1>"
+
+
 def test_an_error_without_anything_in_it():
     found = of_client_error(botocore.exceptions.ClientError({}, "X"), "CopyDBSnapshot", SOURCE)
     assert (found.message, found.kind) == (f"CopyDBSnapshot in account {SOURCE}: Unknown", "unknown-answer")
