@@ -169,7 +169,7 @@ def test_a_name_or_a_value_in_quotes_says_nothing_of_what_went_wrong() -> None:
         ('could not close file "base/5/16400": No space left on device', Sort.FULL),
         ('could not open file "base/5/16400": Too many open files', Sort.TROUBLE),
         ("could not read from input file: Input/output error", Sort.TROUBLE),
-        ('could not open input file "/work/dump": Permission denied', Sort.LACK),
+        ('could not open input file "/var/lib/dump": Permission denied', Sort.LACK),
         ('could not open file "3530.dat.gz": No such file or directory', Sort.DAMAGE),
     ],
 )
