@@ -1,4 +1,4 @@
-"""The order of the tests: what takes minutes begins first, and no process works on it when the others have ended."""
+"""The order of the tests: what takes minutes begins early, so that it is not alone at the end."""
 
 from __future__ import annotations
 

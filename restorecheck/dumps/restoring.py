@@ -15,8 +15,9 @@ from pathlib import Path
 from restorecheck.databases.guardian import Account, bound
 from restorecheck.databases.interface import Login
 from restorecheck.databases.postgres_connection import BUNDLE, is_this_machine
-from restorecheck.dumps.complaints import MOST, Complaint, RestoreReader, ScriptReader, Sort
+from restorecheck.dumps.complaints import MOST, Complaint, Sort
 from restorecheck.dumps.programs import Installation
+from restorecheck.dumps.readers import RestoreReader, ScriptReader
 from restorecheck.dumps.running import Limits, run
 from restorecheck.dumps.script import Script
 from restorecheck.errors import SourceError

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from restorecheck import failures
-from restorecheck.dumps.complaints import Complaint, RestoreReader, ScriptReader, Sort, classified, entry, judged
+from restorecheck.dumps.complaints import Complaint, Sort, classified, judged
+from restorecheck.dumps.readers import RestoreReader, ScriptReader, entry
 from restorecheck.model import Verdict
 
 SECRET = "4111-1111"  # stands for a row value
