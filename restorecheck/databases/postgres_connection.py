@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-from psycopg import pq
+from psycopg import errors, pq
 from psycopg.abc import AdaptContext
 
 from restorecheck.databases import postgres_errors
@@ -95,20 +95,31 @@ def connect(
             kind="config",
         )
     try:
-        connection = psycopg.connect(
-            **parameters(login, roots, settings),  # type: ignore[arg-type]  # options of libpq are all texts
-            autocommit=True,
-            prepare_threshold=None,
-            context=context,
-        )
+        return _unhurried(_opened(login, roots, settings, context))
+    except psycopg.Error as e:
+        if not isinstance(e, errors.TransactionTimeout) and "transaction timeout" not in str(e):
+            raise refused(login, str(e)) from None
+    try:  # it brought a limit of milliseconds along, which ended the session before it could be taken off
+        return _opened(login, roots, settings | {"transaction_timeout": "0"}, context)
     except psycopg.Error as e:
         raise refused(login, str(e)) from None
+
+
+def _opened(
+    login: Login, roots: Path, settings: dict[str, str], context: AdaptContext | None
+) -> psycopg.Connection[Any]:
+    options: dict[str, Any] = dict(parameters(login, roots, settings))  # options of libpq are all texts
+    return psycopg.connect(**options, autocommit=True, prepare_threshold=None, context=context)
+
+
+def _unhurried(connection: psycopg.Connection[Any]) -> psycopg.Connection[Any]:
+    """Take off the transaction_timeout that the backup may have brought along. Raises TransactionTimeout if late."""
     if connection.info.server_version >= HAS_TRANSACTION_TIMEOUT:
         try:
             connection.execute("SET SESSION transaction_timeout = 0")
-        except psycopg.Error as e:
+        except psycopg.Error as e:  # often without a word: the session is over before the answer is read
             connection.close()
-            raise refused(login, str(e)) from None
+            raise errors.TransactionTimeout(str(e)) from None
     return connection
 
 

@@ -26,6 +26,7 @@ SETTINGS_OF_MASTER = {
     "synchronous_commit": "local",  # else a crash soon after takes the role away, and no standby is waited for
     "statement_timeout": "60000",
     "lock_timeout": "10000",
+    "idle_in_transaction_session_timeout": "60000",  # ours wait for this process alone, which may be busy
 }
 
 LONGEST = 63

@@ -58,6 +58,18 @@ SETTINGS = {
     "timezone": "UTC",
 }
 
+LIMITS = {
+    "statement_timeout": 0,
+    "lock_timeout": 0,
+    "idle_in_transaction_session_timeout": 0,
+    "idle_session_timeout": 14,
+    "transaction_timeout": 17,
+}
+"""Settings that a database brings along, and that would end what the superuser does in it; since which major version.
+
+A session's own options outrank ALTER DATABASE from its first moment; SET comes too late for a limit of milliseconds.
+"""
+
 _START = 60.0  # seconds
 _ATTEMPTS = 5  # ports
 _SIGQUIT = 3  # an immediate shutdown
@@ -204,6 +216,7 @@ class ScratchPostgres:
 
     def connect(self, database: str) -> psycopg.Connection[Any]:
         """Return a connection of the superuser, in autocommit mode. Raises psycopg.Error."""
+        options = ["-c search_path=pg_catalog", *(f"-c {n}=0" for n, since in LIMITS.items() if self._major >= since)]
         return psycopg.connect(
             host="127.0.0.1",
             hostaddr="127.0.0.1",
@@ -215,7 +228,7 @@ class ScratchPostgres:
             connect_timeout=10,
             sslmode="disable",
             gssencmode="disable",
-            options="-c search_path=pg_catalog",
+            options=" ".join(options),
             application_name="restorecheck",
         )
 

@@ -16,6 +16,9 @@ from postgres_server import PASSWORD, SUPERUSER, Server
 
 from restorecheck.databases.interface import Login
 from restorecheck.databases.postgres import Postgres
+from restorecheck.databases.postgres_connection import BUNDLE, connect
+from restorecheck.databases.postgres_question import SETTINGS
+from restorecheck.databases.postgres_role import SETTINGS_OF_MASTER
 from restorecheck.errors import QueryError
 from restorecheck.model import Answer, Assertion, Cell, Examined, Expectation, Probe
 
@@ -324,6 +327,31 @@ def test_a_login_trigger_writes_nothing_with_the_master_s_rights(running, firing
         Postgres().prepare(login, firing, {"firing": NEEDS})
     assert (refused.value.kind, refused.value.retryable) == ("login-failed", False)
     assert _rows_without_login(running) == 0
+
+
+def test_a_time_limit_that_the_database_brought_along_ends_no_session_of_ours(running, firing):
+    """Of 20 ms, and where a login takes longer, so that it would be over before it could be taken off."""
+    limits = ["statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout", "idle_session_timeout"]
+    with running.superuser("firing") as connection:
+        if connection.info.server_version >= 170_000:  # so are login triggers and transaction_timeout
+            limits.append("transaction_timeout")
+            connection.execute(
+                "CREATE OR REPLACE FUNCTION public.fire() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN "
+                "PERFORM pg_sleep(0.1); END $$"
+            )
+            connection.execute("CREATE EVENT TRIGGER greets ON login EXECUTE FUNCTION public.fire()")
+            connection.execute("ALTER EVENT TRIGGER greets ENABLE ALWAYS")
+        for name in limits:
+            connection.execute(f"ALTER DATABASE firing SET {name} = '20ms'")
+    if len(limits) == 5:
+        with pytest.raises(psycopg.OperationalError, match="timeout"):
+            running.superuser("firing")
+    Postgres().prepare(running.master("firing"), firing, {"firing": NEEDS})
+    assert looked(firing, "readable").count == 1
+    for settings, login in ((SETTINGS, firing), (SETTINGS_OF_MASTER, running.master("firing"))):
+        with connect(login, BUNDLE, settings) as connection:
+            ours = [n for n in limits if n != "idle_session_timeout" or settings is SETTINGS]
+            assert {connection.execute(f"SHOW {n}").fetchone() for n in ours} <= {("1min",), ("10s",), ("0",)}
 
 
 def test_a_login_trigger_that_only_reads_disturbs_nothing(running, firing):

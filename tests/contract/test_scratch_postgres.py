@@ -20,7 +20,7 @@ from postgres_server import debian, embedded
 from restorecheck.databases import guardian, scratch_postgres
 from restorecheck.databases.guardian import PREFIX, Account, Guarded, sweep
 from restorecheck.databases.postgres import Postgres
-from restorecheck.databases.scratch_postgres import SUPERUSER, Locale, ScratchPostgres, account, place
+from restorecheck.databases.scratch_postgres import LIMITS, SUPERUSER, Locale, ScratchPostgres, account, place
 from restorecheck.errors import SourceError
 from restorecheck.model import Answer, Assertion, Cell, Expectation
 
@@ -86,6 +86,22 @@ def test_no_event_trigger_of_a_dump_runs_with_the_superuser_s_rights(one: Scratc
     with one.connect("shop") as connection:
         connection.execute("CREATE TABLE public.more (n int)")
         assert connection.execute("SELECT count(*) FROM public.touched").fetchone() == (0,)
+
+
+def test_no_time_limit_that_a_dump_brings_along_ends_what_the_superuser_does(one: ScratchPostgres) -> None:
+    """As a dump with --create does, or one of pg_dumpall. The time to analyze a large database is longer than most."""
+    one.create("shop", Locale(), ())
+    with one.connect("shop") as connection:
+        connection.execute("CREATE TABLE public.many AS SELECT g FROM generate_series(1, 9) g")
+        for name in LIMITS:
+            connection.execute(f"ALTER DATABASE shop SET {name} = '1ms'")
+    with one.connect("shop") as connection, connection.transaction():
+        assert connection.execute("SELECT 1 FROM pg_sleep(0.1)").fetchone() == (1,)
+        assert {connection.execute(f"SHOW {name}").fetchone() for name in LIMITS} == {("0",)}
+    one.analyze("shop")
+    with one.connect("shop") as connection:
+        counted = connection.execute("SELECT reltuples FROM pg_class WHERE oid = 'public.many'::regclass").fetchone()
+    assert counted == (9.0,)
 
 
 def test_nobody_gets_in_without_the_password(one: ScratchPostgres) -> None:
