@@ -186,11 +186,15 @@ class Server:
         run(self.binaries, "pg_basebackup", *where, "-D", str(target), *how)
 
     def crash(self) -> None:
-        """Let one of its processes die: it then throws everybody out, recovers and goes on."""
+        """Let one of its processes die: it throws everybody out, which is waited for, then recovers and goes on.
+
+        Raises psycopg.Error where nobody can connect.
+        """
         children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
-        if children:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(int(children[0]), signal.SIGKILL)
+        witness = contextlib.closing(self.connect())
+        with contextlib.suppress(psycopg.OperationalError, ProcessLookupError), witness as connection:
+            os.kill(int(children[0]), signal.SIGKILL)
+            connection.execute("select pg_sleep(%s)", (START_SECONDS,))  # until then, who connects may still be served
 
     def stop(self) -> None:
         """Stop at once (an immediate shutdown); its data directory stays."""
