@@ -105,13 +105,7 @@ def made(product: Product, instance: str, of: Sequence[Shape]) -> None:
 def rewritten(product: Product, instance: str, databases: Sequence[str]) -> None:
     """Write every table of these databases anew: other places of the rows, other files, other trees."""
     for database in databases:
-        as_root(
-            product.world,
-            instance,
-            "set statement_timeout = 0; set lock_timeout = 0; set transaction_timeout = 0",
-            "vacuum (full)",
-            database=database,
-        )
+        as_root(product.world, instance, "vacuum (full)", database=database)
 
 
 def twice(product: Product, instance: str, asserts: Asserts, databases: Sequence[str]) -> Report:

@@ -5,7 +5,11 @@ from __future__ import annotations
 import psycopg
 from demo_world import SOURCE, World
 
+from restorecheck.databases.scratch_postgres import LIMITS
 from restorecheck.demo.aws.postgres import SUPERUSER
+
+UNLIMITED = " ".join(f"-c {name}=0" for name in LIMITS)
+"""A session's own options hold before its first statement, and a shape may limit statements to a millisecond."""
 
 
 def as_root(world: World, name: str, *statements: str, database: str = "shop", of: str = "instance") -> None:
@@ -16,6 +20,7 @@ def as_root(world: World, name: str, *statements: str, database: str = "shop", o
         directory = world.aws.instance_directory(SOURCE, name)
     lines = (directory / "postmaster.pid").read_text().splitlines()
     port, sockets = lines[3], lines[4]
-    with psycopg.connect(host=sockets, port=port, user=SUPERUSER, dbname=database, autocommit=True) as connection:
+    where = {"host": sockets, "port": port, "user": SUPERUSER, "dbname": database}
+    with psycopg.connect(**where, options=UNLIMITED, autocommit=True) as connection:
         for statement in statements:
             connection.execute(statement.encode())
