@@ -1,7 +1,8 @@
-"""The order of the tests: what takes minutes begins early, so that it is not alone at the end."""
+"""The order of the tests: what takes minutes begins early, and on every process, so that nothing of it is left last."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,20 @@ def _place(item: pytest.Item) -> int:
     return next((n for n, begin in enumerate(SLOWEST) if path.startswith(begin)), len(SLOWEST))
 
 
+@pytest.hookimpl(trylast=True)  # when `-m` and `-k` have chosen
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the slowest files first; else everything stays where it is."""
-    items.sort(key=_place)
+    """Deal the slowest tests out to the processes of xdist, in front of each one's share of the others.
+
+    `--dist worksteal` hands every process an equal stretch of this list to begin with, and lets whoever is idle take
+    from the end of another's. The others keep their order, so that one process builds what a file's tests share.
+    """
+    hands = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    ordered = sorted(items, key=_place)
+    slow = sum(_place(item) < len(SLOWEST) for item in ordered)
+    others = iter(ordered[slow:])
+    dealt: list[pytest.Item] = []
+    for hand in range(hands):
+        end = len(ordered) * (hand + 1) // hands
+        dealt += ordered[hand:slow:hands]
+        dealt += [one for _, one in zip(range(end - len(dealt)), others, strict=False)]
+    items[:] = [*dealt, *others]
