@@ -81,6 +81,7 @@ def _clean_environment() -> None:
     """Forget what would lead psycopg and moto astray: PGHOSTADDR hijacks connections to our own sockets."""
     for name in [n for n in os.environ if n.startswith(("PG", "MOTO_")) or n == "INITIAL_NO_AUTH_ACTION_COUNT"]:
         del os.environ[name]
+    os.environ["MOTO_EC2_LOAD_DEFAULT_AMIS"] = "false"  # hundreds for each account, and nothing here boots an image
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
