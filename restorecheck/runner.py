@@ -48,7 +48,7 @@ class Runner:
         self.config, self.listener, self.clock, self._lost = config, listener, WallClock(), lost
         self.store = open_store(config.state)
         same_key(self.store, config.state)
-        self._cancelled, self._pause = threading.Event(), threading.Event()
+        self._cancelled, self._pause = False, threading.Event()
         self.untold: dict[str, int] = {}  # how many notices still wait, by receiver
         self.mute = ""  # why nothing could be told at all
 
@@ -90,11 +90,11 @@ class Runner:
 
     def cancel(self) -> None:
         """Ask every run of this process to tear down. May be called from a signal handler."""
-        self._cancelled.set()
+        self._cancelled = True  # no Event: a handler that sets one may find its own thread in the middle of that
 
     def cancelled(self) -> bool:
         """Say whether a cancel was asked for."""
-        return self._cancelled.is_set()
+        return self._cancelled
 
     def close(self) -> None:
         """Give the store's connections back."""
@@ -107,7 +107,7 @@ class Runner:
         reports: list[Report] = []
         left, told = list(runs), False
         while left:
-            if self._cancelled.is_set() and not told:
+            if self._cancelled and not told:
                 told = True
                 for run in left:
                     self.store.ledger.cancel(run)

@@ -39,6 +39,7 @@ SETTINGS = {
 }
 
 _START = 60.0  # seconds
+_ATTEMPTS = 5  # ports
 _SIGKILL = 9
 _READY = re.compile(r"ready for connections")
 _SAFE = re.compile(r"[A-Za-z0-9_]+")
@@ -108,19 +109,15 @@ class ScratchMysql:
         with os.fdopen(os.open(script, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
             file.write(_first_words(database, self._password))
         self._guarded.account.give(script)
-        self.port = _free_port()
-        self._guarded.serve(self._command(nothing, script), _ENVIRONMENT, _SIGKILL)
-        until = self._monotonic() + min(_START, within)
-        while not self._ready():
-            if (ended := self._guarded.ended()) is not None:
-                raise _not_started(ended.words)
-            if self._stop():
-                raise SourceError("stopped while the scratch server started", kind="cancelled")
-            if self._monotonic() > until:
-                raise SourceError("the scratch server did not answer in time", kind="deadline")
-            self._wait(0.02)
-        script.unlink()
-        return self
+        for attempt in range(1, _ATTEMPTS + 1):
+            self.port = _free_port()
+            words = self._launch(nothing, script, within)
+            if words is None:
+                script.unlink()
+                return self
+            if "Address already in use" not in words or attempt == _ATTEMPTS:
+                raise _not_started(words)
+        raise AssertionError
 
     def close(self) -> None:
         """Stop the server at once and remove its directory; may be called again."""
@@ -137,6 +134,20 @@ class ScratchMysql:
         done = self._guarded.run(command, _ENVIRONMENT, within, self._stop)
         if done.code:
             raise _not_started(done.words)
+
+    def _launch(self, nothing: Path, script: Path, within: float) -> str | None:
+        """Start the server and wait for it: None, or the last words of one that gave up."""
+        self._guarded.serve(self._command(nothing, script), _ENVIRONMENT, _SIGKILL)
+        until = self._monotonic() + min(_START, within)
+        while not self._ready():
+            if (ended := self._guarded.ended()) is not None:
+                return ended.words
+            if self._stop():
+                raise SourceError("stopped while the scratch server started", kind="cancelled")
+            if self._monotonic() > until:
+                raise SourceError("the scratch server did not answer in time", kind="deadline")
+            self._wait(0.02)
+        return None
 
     def _command(self, nothing: Path, script: Path) -> list[str]:
         settings = SETTINGS | {

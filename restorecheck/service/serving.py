@@ -12,8 +12,9 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from types import FrameType
 from typing import Any, NoReturn
 
@@ -55,7 +56,7 @@ HALTED = 130
 
 
 class Service:
-    """One serving process. `run` returns its exit code; `stop` and `reload` may be called from any thread."""
+    """One serving process. `run` returns its exit code; any thread and any signal may call `stop` and `reload`."""
 
     def __init__(self, path: Path, *, clock: Clock | None = None, listen: str | None = None) -> None:
         """Load the configuration. Raises RestorecheckError `config`. `listen` overrides what the file says."""
@@ -63,7 +64,9 @@ class Service:
         self._current = Current(path, self._clock)
         self._health = Health(self._clock, self._current)
         self._log, self._listener = logs.get("service"), logs.LogListener()
-        self._wake, self._reload, self._pinged = threading.Event(), False, 0.0
+        # Not an Event: a signal handler that sets one waits for ever if it comes while that one's own lock is held.
+        self._wake: SimpleQueue[None] = SimpleQueue()
+        self._reload, self._pinged = False, 0.0
         service = self._current.config.service
         reload = self._reload_now if service.reload else None
         self._measuring = Measuring(self._current, self._health, self._clock)
@@ -74,12 +77,12 @@ class Service:
     def stop(self) -> None:
         """Drain: begin nothing any more, and end soon."""
         self._health.stopping = True
-        self._wake.set()
+        self._wake.put(None)
 
     def reload(self) -> None:
         """Read the configuration again, soon; a wrong one changes nothing."""
         self._reload = True
-        self._wake.set()
+        self._wake.put(None)
 
     def run(self) -> int:
         """Serve until told to stop. Returns the exit code; raises RestorecheckError for what waiting does not mend."""
@@ -157,8 +160,10 @@ class Service:
         self._health.ticked = now
 
     def _pause(self) -> None:
-        self._wake.wait(TICK)
-        self._wake.clear()
+        with suppress(Empty):
+            self._wake.get(timeout=TICK)
+            while True:
+                self._wake.get_nowait()
 
     # --- parts -----------------------------------------------------------------------------------------------------
 

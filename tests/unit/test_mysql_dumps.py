@@ -199,6 +199,29 @@ def test_a_server_that_never_says_that_it_is_ready_is_not_waited_for_for_ever(tm
         scratch.close()
 
 
+TAKEN = """
+for one in "$@"; do case "$one" in --tmpdir=*) tried="${one#*=}/tried" ;; esac; done
+echo x >> "$tried"
+if [ "$(wc -l < "$tried")" -gt %d ]; then echo 'ready for connections'; exec sleep 60; fi
+echo '[ERROR] Bind on TCP/IP port. Got error: 98: Address already in use'; exit 1
+"""
+
+
+@pytest.mark.parametrize(("times", "starts"), [(1, True), (5, False)])
+def test_a_port_that_was_taken_meanwhile_is_tried_no_more(tmp_path: Path, times: int, starts: bool):
+    scratch = ScratchMysql(failing(tmp_path, "true", TAKEN % times), tmp_path / "work", password="secret1")
+    try:
+        if starts:
+            assert scratch.start("orders").alive()
+        else:
+            with pytest.raises(SourceError, match="Address already in use") as e:
+                scratch.start("orders")
+            assert e.value.kind == "environment"
+    finally:
+        scratch.close()
+    assert not scratch.directory.exists()
+
+
 @pytest.mark.parametrize(("database", "password", "kind"), [("a\nb", "good1", "config"), ("a", "it's", "internal")])
 def test_nothing_that_is_not_a_name_reaches_the_first_words_of_a_server(database: str, password: str, kind: str):
     with pytest.raises(SourceError) as e:

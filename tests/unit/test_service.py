@@ -6,7 +6,10 @@ import http.client
 import io
 import json
 import signal
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -312,6 +315,37 @@ def test_a_signal_is_passed_on_and_the_first_one_only_asks(monkeypatch: pytest.M
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+PAUSES = """
+import sys
+from pathlib import Path
+from restorecheck.service import Service
+from restorecheck.service.serving import heed_signals
+
+service = Service(Path(sys.argv[1]), listen="127.0.0.1:0")
+heed_signals(service)
+print("ready", flush=True)
+while not service._health.stopping:
+    service._pause()
+"""
+
+
+@pytest.mark.long
+def test_a_signal_may_come_at_any_moment_of_a_pause(home: Path):
+    """A handler runs between any two steps of the thread that pauses, which then holds what pausing takes hold of."""
+    command = [sys.executable, "-c", PAUSES, str(home / "config.toml")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == b"ready\n"
+            for _ in range(20_000):
+                process.send_signal(signal.SIGHUP)
+                time.sleep(0.0001)
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(60) == 0
+        finally:
+            process.kill()
 
 
 def test_a_configuration_that_is_wrong_ends_it_before_it_begins(home: Path):
