@@ -10,6 +10,7 @@ from botocore.exceptions import ClientError
 from demo_world import (
     DATABASE,
     FAST,
+    LONG,
     MASTER,
     PASSWORD,
     SCRATCH,
@@ -133,11 +134,14 @@ def test_a_cluster_is_shared_restored_directly_asked_and_torn_down(world: World)
     with pytest.raises(psycopg.OperationalError, match="refused"):
         connect(endpoint(restored))  # no instance: nobody answers
 
+    world.aws.timings(password=LONG, create=LONG)
     scratch.modify_db_cluster(DBClusterIdentifier="restored", MasterUserPassword="another-password")
     pending = cluster_of(scratch, "restored")
     assert pending is not None
     assert pending["PendingModifiedValues"] == {"MasterUserPassword": "****"}
+    world.aws.skip(LONG / 2)
     cluster_in(scratch, "restored", "resetting-master-credentials")
+    world.aws.skip(LONG / 2)
     cluster_in(scratch, "restored")
     scratch.create_db_instance(
         DBInstanceIdentifier="restored-1",
@@ -151,7 +155,9 @@ def test_a_cluster_is_shared_restored_directly_asked_and_torn_down(world: World)
     creating = instance_of(scratch, "restored-1")
     assert creating is not None
     assert "Endpoint" not in creating
+    world.aws.skip(LONG)
     instance = instance_in(scratch, "restored-1")
+    world.aws.timings(create=FAST["create"])
     assert instance["DBClusterIdentifier"] == "restored"
     assert instance["TagList"] == [{"Key": "run", "Value": "7"}]
     assert (instance["PubliclyAccessible"], instance["KmsKeyId"]) == (False, world.scratch_key)
@@ -170,11 +176,12 @@ def test_a_cluster_is_shared_restored_directly_asked_and_torn_down(world: World)
         connect(endpoint(alone))
     with connect(member(scratch, "restored-2", "restored"), password="another-password") as connection:
         assert connection.execute("select count(*) from orders").fetchone() == (3000,)
-    world.aws.timings(delete=3.0)  # time to be asked in vain, also on a busy machine; a reset takes it back
+    world.aws.timings(delete=LONG)
     scratch.delete_db_instance(DBInstanceIdentifier="restored-2", SkipFinalSnapshot=True)
     scratch.delete_db_cluster(**delete)  # its instance is being deleted: that is enough
     assert cluster_in(scratch, "restored", "deleting")
     refused("InvalidDBClusterStateFault", scratch.delete_db_cluster, **delete)
+    world.aws.skip(LONG)
     until(lambda: cluster_of(scratch, "restored") is None)
     gone(scratch, "restored-2")
     left = world.aws.digest([SCRATCH])[SCRATCH]["us-east-1"]
@@ -183,6 +190,7 @@ def test_a_cluster_is_shared_restored_directly_asked_and_torn_down(world: World)
     assert before[SOURCE]["us-east-1"]["clusters"]["shop"]["Status"] == "available"
 
 
+@pytest.mark.long
 def test_the_lists_of_instances_and_clusters_never_mix(world: World) -> None:
     rds, scratch = world.source_rds, world.scratch_rds
     full_cluster(world)
@@ -385,6 +393,7 @@ def test_instances_of_a_cluster_leave_the_cluster_what_is_the_clusters(world: Wo
     connect(instance_in(rds, "second"), password="a-new-password").close()
 
 
+@pytest.mark.long
 def test_quotas_of_clusters_count(world: World) -> None:
     rds = world.source_rds
     world.aws.quota(SOURCE, clusters=1, cluster_snapshots=1, instances=1)
@@ -440,6 +449,7 @@ def test_deleting_a_cluster(world: World) -> None:
     rds.delete_db_cluster_snapshot(DBClusterSnapshotIdentifier=leftover)
 
 
+@pytest.mark.long
 def test_faults_of_clusters(world: World) -> None:
     rds, aws = world.source_rds, world.aws
     full_cluster(world, "create table t as select 1 as id")
@@ -454,9 +464,10 @@ def test_faults_of_clusters(world: World) -> None:
     )
     aws.fault("RestoreDBClusterFromSnapshot", name="stuck", instance_status="creating")
     rds.restore_db_cluster_from_snapshot(DBClusterIdentifier="stuck", **restore)
-    aws.fault("RestoreDBClusterFromSnapshot", name="slow", slow_boot=0.5)
+    aws.fault("RestoreDBClusterFromSnapshot", name="slow", slow_boot=LONG)
     rds.restore_db_cluster_from_snapshot(DBClusterIdentifier="slow", **restore)
     cluster_in(rds, "slow", "creating")
+    aws.skip(LONG)
     cluster_in(rds, "slow")
     assert (cluster_of(rds, "stuck") or {})["Status"] == "creating"
     aws.fault("CreateDBInstance", name="never", instance_status="creating")
@@ -486,6 +497,7 @@ def test_faults_of_clusters(world: World) -> None:
     assert made == {"bad", "stuck", "slow", "broken"}
 
 
+@pytest.mark.long
 def test_tags_of_clusters_and_their_snapshots(world: World) -> None:
     rds = world.source_rds
     arn = make_cluster(rds, Tags=[{"Key": "a", "Value": "1"}], CopyTagsToSnapshot=True)["DBClusterArn"]

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
-from demo_world import SCRATCH, SOURCE, World, connect, gone, instance_in, instance_of, snapshot_in, until
+from demo_world import LONG, SCRATCH, SOURCE, World, connect, gone, instance_in, instance_of, snapshot_in, until
 
 from restorecheck.demo.aws.process import DemoAws, DemoAwsError
 
@@ -113,16 +113,18 @@ def test_restores_that_end_badly(world: World) -> None:
 def test_a_slow_boot_only_takes_longer(world: World) -> None:
     world.database("orders")
     world.snapshot("orders", "s")
-    world.aws.fault("RestoreDBInstance*", name="slow", slow_boot=0.5)
+    world.aws.fault("RestoreDBInstance*", name="slow", slow_boot=LONG)
     slow = {"DBInstanceIdentifier": "slow", "DBSnapshotIdentifier": "s"}
     world.source_rds.restore_db_instance_from_db_snapshot(**slow)
     restored(world, "fast")
     found = instance_of(world.source_rds, "slow")
     assert found is not None
     assert found["DBInstanceStatus"] == "creating"
+    world.aws.skip(LONG)
     instance_in(world.source_rds, "slow")
 
 
+@pytest.mark.long
 def test_an_endpoint_that_takes_no_connections(world: World) -> None:
     world.database("orders")
     world.snapshot("orders", "s")
@@ -200,6 +202,8 @@ def test_control_calls_that_make_no_sense_say_so(fresh_aws: DemoAws) -> None:
         (lambda: fresh_aws.fault("X", connection="drop"), "would be right: refuse, hang"),
         (lambda: fresh_aws.timings(creat=1), "known are create, backup"),
         (lambda: fresh_aws.timings(create=-1), "timing create"),
+        (lambda: fresh_aws.skip(-1), "seconds is -1"),
+        (lambda: fresh_aws.skip(True), "seconds is True"),
         (lambda: fresh_aws.automated_snapshot(SOURCE, "x", kind="odd"), "would be right: automated, awsbackup"),
         (lambda: fresh_aws.automated_snapshot(SOURCE, "none"), "DBInstance none not found"),
         (lambda: fresh_aws.snapshot_directory(SOURCE, "none"), "DBSnapshot none not found"),
@@ -233,6 +237,7 @@ def test_the_call_log_tells_who_did_what_and_keeps_secrets(world: World) -> None
     assert (modified["status"], modified["error"]) == (404, "DBInstanceNotFound")
 
 
+@pytest.mark.long
 def test_many_callers_at_once(world: World) -> None:
     """moto's own RDS loses this race: "OrderedDict mutated during iteration"."""
     world.database("orders")

@@ -4,7 +4,19 @@ import boto3
 import psycopg
 import pytest
 from botocore.exceptions import ClientError
-from demo_world import BASE, EXTERNAL_ID, PASSWORD, SCRATCH, SOURCE, World, connect, gone, instance_in, snapshot_in
+from demo_world import (
+    BASE,
+    EXTERNAL_ID,
+    LONG,
+    PASSWORD,
+    SCRATCH,
+    SOURCE,
+    World,
+    connect,
+    gone,
+    instance_in,
+    snapshot_in,
+)
 
 
 def test_an_encrypted_snapshot_travels_to_another_account_and_back_to_nothing(world: World) -> None:
@@ -51,10 +63,13 @@ def test_an_encrypted_snapshot_travels_to_another_account_and_back_to_nothing(wo
     with connect(restored) as connection:
         assert connection.execute("select count(*) from orders").fetchone() == (1000,)
 
+    world.aws.timings(password=LONG, delete=LONG)
     scratch.modify_db_instance(DBInstanceIdentifier="restored", MasterUserPassword="another-password")
     pending = scratch.describe_db_instances(DBInstanceIdentifier="restored")["DBInstances"][0]
     assert pending["PendingModifiedValues"]["MasterUserPassword"]
+    world.aws.skip(LONG / 2)
     instance_in(scratch, "restored", "resetting-master-credentials")
+    world.aws.skip(LONG / 2)
     restored = instance_in(scratch, "restored")
     assert "MasterUserPassword" not in restored["PendingModifiedValues"]
     with connect(restored, password="another-password") as connection:
@@ -64,6 +79,7 @@ def test_an_encrypted_snapshot_travels_to_another_account_and_back_to_nothing(wo
 
     scratch.delete_db_instance(DBInstanceIdentifier="restored", SkipFinalSnapshot=True)
     instance_in(scratch, "restored", "deleting")
+    world.aws.skip(LONG)
     gone(scratch, "restored")
     scratch.delete_db_snapshot(DBSnapshotIdentifier="copy")
     source.modify_db_snapshot_attribute(

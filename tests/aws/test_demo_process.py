@@ -107,6 +107,7 @@ def test_what_dead_servers_left_is_cleaned_and_nothing_else(tmp_path: Path) -> N
     assert {path.name for path in tmp_path.iterdir()} == {living.name, other.name, unborn.name}
 
 
+@pytest.mark.long
 def test_a_wrong_start_is_told_in_one_line() -> None:
     for arguments, words in (
         (["--postgres-bin", "/nowhere"], "/nowhere holds no program named postgres"),
@@ -120,6 +121,7 @@ def test_a_wrong_start_is_told_in_one_line() -> None:
         assert done.stdout == ""
 
 
+@pytest.mark.long
 def test_an_occupied_port_is_told(aws: DemoAws) -> None:
     with pytest.raises(DemoAwsError, match="did not start"):
         DemoAws.start(port=int(aws.url.rsplit(":", 1)[1]))

@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from demo_world import SCRATCH, SOURCE, World, connect, gone, instance_in, instance_of, snapshot_in
+from demo_world import LONG, SCRATCH, SOURCE, World, connect, gone, instance_in, instance_of, snapshot_in
+
+from restorecheck.demo.aws.process import DemoAws
 
 ARN = f"arn:aws:rds:us-east-1:{SOURCE}:snapshot:"
 
@@ -119,6 +121,7 @@ def test_encryption_decides_what_may_be_shared_copied_and_restored(world: World)
     instance_in(scratch, "direct")
 
 
+@pytest.mark.long
 def test_restore_takes_over_from_the_snapshot_what_is_not_asked_for(world: World) -> None:
     scratch = world.scratch_rds
     world.database(
@@ -131,7 +134,7 @@ def test_restore_takes_over_from_the_snapshot_what_is_not_asked_for(world: World
         Tags=[{"Key": "owner", "Value": "shop"}],
     )
     world.snapshot("prod", "snap")
-    world.aws.timings(backup=3)  # long enough to be seen on a busy machine
+    world.aws.timings(backup=LONG)
     source = world.source_rds
     bare = source.restore_db_instance_from_db_snapshot(DBInstanceIdentifier="bare", DBSnapshotIdentifier="snap")
     bare = bare["DBInstance"]
@@ -141,6 +144,7 @@ def test_restore_takes_over_from_the_snapshot_what_is_not_asked_for(world: World
     assert bare["DeletionProtection"] is False
     assert bare["PubliclyAccessible"] is True  # the default VPC has a way out
     instance_in(source, "bare", "backing-up")
+    world.aws.skip(LONG)
     instance_in(source, "bare")
 
     world.share("snap")
@@ -189,9 +193,10 @@ def test_deleting(world: World) -> None:
     both = {"SkipFinalSnapshot": True, "FinalDBSnapshotIdentifier": "last"}
     refused("InvalidParameterCombination", delete, DBInstanceIdentifier="orders", **both)
     refused("DBInstanceNotFound", delete, DBInstanceIdentifier="nobody", SkipFinalSnapshot=True)
-    world.aws.timings(delete=1)
+    world.aws.timings(delete=LONG)
     delete(DBInstanceIdentifier="orders", FinalDBSnapshotIdentifier="last")
     refused("InvalidDBInstanceState", delete, DBInstanceIdentifier="orders", SkipFinalSnapshot=True)
+    world.aws.skip(LONG)
     gone(rds, "orders")
     assert world.aws.state()["postgres"] == []
     assert rds.describe_db_snapshots(SnapshotType="automated")["DBSnapshots"] == [], automated
@@ -222,6 +227,7 @@ def test_deleting_snapshots_while_they_are_copied(world: World) -> None:
     refused("InvalidDBSnapshotState", rds.delete_db_snapshot, DBSnapshotIdentifier="second")
 
 
+@pytest.mark.long
 def test_quotas_count(world: World) -> None:
     rds = world.source_rds
     world.aws.quota(SOURCE, instances=1, snapshots=1)
@@ -252,6 +258,7 @@ def test_what_can_be_ordered(world: World) -> None:
     refused("InvalidAction", rds.stop_db_instance, DBInstanceIdentifier="x")
 
 
+@pytest.mark.long
 def test_long_lists_come_in_pages(world: World) -> None:
     rds = world.source_rds
     world.database("orders")
@@ -268,6 +275,7 @@ def test_long_lists_come_in_pages(world: World) -> None:
     assert "Marker" not in rds.describe_db_instances(MaxRecords=20)
 
 
+@pytest.mark.long
 def test_tags_of_instances_and_snapshots(world: World) -> None:
     rds = world.source_rds
     arn = world.database("orders", Tags=[{"Key": "a", "Value": "1"}])["DBInstanceArn"]
@@ -300,11 +308,11 @@ def test_the_master_user_is_not_a_superuser_but_may_much(world: World) -> None:
 
 
 @pytest.mark.parametrize("password", ["short", "has/slash-in-it", 'has"quote-in-it', "has@sign-in-it", "x" * 129])
-def test_passwords_that_rds_does_not_take(world: World, password: str) -> None:
+def test_passwords_that_rds_does_not_take(fresh_aws: DemoAws, password: str) -> None:
     settings = {"DBInstanceClass": "db.t3.micro", "Engine": "postgres", "MasterUsername": "u"}
     refused(
         "InvalidParameterValue",
-        world.source_rds.create_db_instance,
+        fresh_aws.client("rds", SOURCE).create_db_instance,
         DBInstanceIdentifier="x",
         MasterUserPassword=password,
         **settings,

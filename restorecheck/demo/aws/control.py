@@ -22,6 +22,7 @@ from restorecheck.demo.aws.faults import Call
 from restorecheck.demo.aws.instances import Instance
 from restorecheck.demo.aws.scope import Scope
 from restorecheck.demo.aws.snapshots import Snapshot
+from restorecheck.demo.aws.timeline import FOREVER
 
 Values = dict[str, Any]
 REGION = "us-east-1"
@@ -44,6 +45,7 @@ class Control:
             ("DELETE", "faults"): lambda values: estate.faults.clear(values.get("id")),
             ("GET", "timings"): lambda _: asdict(estate.timings),
             ("POST", "timings"): self._timings,
+            ("POST", "skip"): self._skip,
             ("POST", "quota"): self._quota,
             ("POST", "crash"): self._crash,
             ("POST", "event"): self._event,
@@ -84,6 +86,12 @@ class Control:
             known = ", ".join(asdict(self._estate.timings))
             raise ControlError(f"timings: known are {known}, given are {', '.join(values)}") from e
         return asdict(self._estate.timings)
+
+    def _skip(self, values: Values) -> None:
+        (seconds,) = required(values, "seconds")
+        if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds < FOREVER:
+            raise ControlError(f"seconds is {seconds!r}; would be right: a number of seconds, 0 or more")
+        self._estate.skip(seconds)
 
     def _clock(self, values: Values) -> Values:
         (seconds,) = required(values, "offset")

@@ -59,7 +59,8 @@ class Estate:
     """All accounts. `timings` are those at the start, to which a reset returns."""
 
     def __init__(self, data: DataPlane, timings: Timings, clock: Clock = time.monotonic) -> None:
-        self.data, self.clock, self._first_timings = data, clock, timings
+        self.data, self._clock, self._first_timings = data, clock, timings
+        self._skipped = 0.0
         self.timings = timings
         self.faults = Faults()
         self.calls = CallLog()
@@ -68,8 +69,12 @@ class Estate:
         self.outage: Outage | None = None
         self.iam = Enforcement()
         self.lock = threading.RLock()
-        self.timers: set[threading.Timer] = set()
+        self._timers: dict[threading.Timer, tuple[float, Callable[[], None]]] = {}
         self._regions: dict[tuple[str, str], Region] = {}
+
+    def clock(self) -> float:
+        """Return the seconds by which phases last: they only go forward, now and then by a skip."""
+        return self._clock() + self._skipped
 
     def today(self) -> datetime:
         """Return the time of day that the estate tells: ours, and the offset that it was told."""
@@ -155,13 +160,31 @@ class Estate:
         """Do work once, some seconds from now, unless the estate is emptied before."""
 
         def act() -> None:
-            self.timers.discard(timer)
-            work()
+            with self.lock:
+                due = self._timers.pop(timer, None)
+            if due:  # else it was put off, or called off, at this very moment
+                work()
 
         timer = threading.Timer(seconds, act)
         timer.daemon = True
-        self.timers.add(timer)
+        with self.lock:
+            self._timers[timer] = (self.clock() + seconds, work)
         timer.start()
+
+    def skip(self, seconds: float) -> None:
+        """Let so many seconds of every phase pass at once."""
+        with self.lock:
+            self._skipped += seconds
+            for due, work in self._call_off():
+                self.after(max(0.0, due - self.clock()), work)
+
+    def _call_off(self) -> list[tuple[float, Callable[[], None]]]:
+        """Let nothing that waits for its time be done, and return it, with its time."""
+        for timer in self._timers:
+            timer.cancel()
+        waiting = list(self._timers.values())
+        self._timers.clear()
+        return waiting
 
     def describe(self) -> dict[str, Any]:
         """Return the running processes and where the data is, for the control endpoint."""
@@ -198,9 +221,7 @@ class Estate:
     def reset(self) -> None:
         """Empty every account, stop every database, and return to the timings of the start."""
         with self.lock:
-            for timer in list(self.timers):
-                timer.cancel()
-            self.timers.clear()
+            self._call_off()
             instances, clusters = list(self.all_instances()), list(self.all_clusters())
             for instance in instances:
                 instance.give_up()

@@ -138,6 +138,10 @@ class DemoAws:
         """Change the seconds of some phases, for what begins from now on; returns all."""
         return dict(self._control("POST", "timings", seconds))
 
+    def skip(self, seconds: float) -> None:
+        """Let so many seconds of every phase that is under way pass at once; the time of day stays as it is."""
+        self._control("POST", "skip", {"seconds": seconds})
+
     def clock(self, offset: float) -> None:
         """Let it tell a time of day so many seconds from ours, in all that it describes; phases last as long as ever.
 
