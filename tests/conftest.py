@@ -1,4 +1,10 @@
-"""The order of the tests: what takes minutes begins early, and on every process, so that nothing of it is left last."""
+"""The order of the tests: what takes minutes begins early, and on every process, so that nothing of it is left last.
+
+And how long one example of a property may take: as long as it likes. On a busy machine it may be taken off the
+processor at any point, and Hypothesis' own limit of 200 ms would call that a failure. Where no test may skip, which is
+in continuous integration, the examples are the same each time: who changed nothing sees no other outcome. New ones are
+tried by everybody else.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +12,10 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("restorecheck", deadline=None, derandomize=os.environ.get("RESTORECHECK_REQUIRE") == "all")
+settings.load_profile("restorecheck")  # before a test's own settings are made from it
 
 SLOWEST = ("e2e/test_crash.py", "broken_backups", "damage", "rules/test_mutants.py", "e2e/test_failures.py", "chaos")
 """Files and folders whose tests are the longest, longest first."""

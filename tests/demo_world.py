@@ -22,11 +22,13 @@ SOURCE, SCRATCH, BASE = "111111111111", "222222222222", "333333333333"
 EXTERNAL_ID = "restorecheck-demo"
 SUBNET_GROUP = "restorecheck-scratch"
 MASTER, PASSWORD, DATABASE = "shopkeeper", "a-master-password", "shop"
+LONG = 3600.0
+"""Seconds of a phase that is to be seen, however busy the machine is; then `aws.skip(LONG)` ends it."""
 
 T = TypeVar("T")
 
 
-def until(probe: Callable[[], T | None], at_most: float = 30.0) -> T:
+def until(probe: Callable[[], T | None], at_most: float = 60.0) -> T:
     """Return the first true answer of the probe; fail after `at_most` seconds."""
     deadline = time.monotonic() + at_most
     while True:
@@ -44,7 +46,7 @@ def instance_of(rds: Any, name: str) -> dict[str, Any] | None:
         return None
 
 
-def instance_in(rds: Any, name: str, status: str = "available", at_most: float = 30.0) -> dict[str, Any]:
+def instance_in(rds: Any, name: str, status: str = "available", at_most: float = 60.0) -> dict[str, Any]:
     """Wait for a status of an instance, and describe it."""
 
     def probe() -> dict[str, Any] | None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -17,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ports import free_port
 from requirements import need_mariadb
 from requirements import program as found
 
@@ -103,7 +103,7 @@ class Server:
     def stop(self) -> None:
         if self.process and self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
-            self.process.wait(30)
+            self.process.wait(60)
 
     def __post_init__(self) -> None:
         (self.directory / "init.sql").write_text("")
@@ -128,10 +128,7 @@ def mariadb() -> Iterator[Server]:
             ],
             check=True, capture_output=True, cwd=directory, **_as_nobody(),
         )  # fmt: skip
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
-        server = Server(directory, port)
+        server = Server(directory, free_port())
         statements = [part.replace("\n", " ").strip() for part in _SHOP.split(";\n")]
         (directory / "init.sql").write_text("".join(f"{part};\n" for part in statements if part))
         try:

@@ -21,6 +21,7 @@ from typing import Any, Literal
 from urllib.parse import urlencode
 
 import yaml
+from ports import free_port
 from requirements import need
 
 # --- a server that records and can misbehave -------------------------------------------------------------------------
@@ -129,7 +130,7 @@ class Catcher:
             if self.released.wait(0.02):
                 return
 
-    def wait(self, wanted: Callable[[list[Posted]], bool], seconds: float = 20) -> list[Posted]:
+    def wait(self, wanted: Callable[[list[Posted]], bool], seconds: float = 60) -> list[Posted]:
         """Wait until what came is what is wanted, and return it."""
         with self.came:
             assert self.came.wait_for(lambda: wanted(self.posts), seconds), [(p.path, p.body) for p in self.posts]
@@ -157,9 +158,7 @@ def catching(*, context: ssl.SSLContext | None = None) -> Iterator[Catcher]:
 
 def nobody() -> str:
     """Return an address on loopback at which nobody listens."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return f"http://127.0.0.1:{one.getsockname()[1]}"
+    return f"http://127.0.0.1:{free_port()}"
 
 
 # --- Alertmanager ----------------------------------------------------------------------------------------------------
@@ -181,7 +180,7 @@ class Alertmanager:
             found: list[dict[str, Any]] = json.load(answer)
         return found
 
-    def wait(self, wanted: Callable[[list[dict[str, Any]]], bool], *matchers: str, seconds: float = 30) -> None:
+    def wait(self, wanted: Callable[[list[dict[str, Any]]], bool], *matchers: str, seconds: float = 60) -> None:
         until = time.monotonic() + seconds
         while not wanted(found := self.alerts(*matchers)):
             assert time.monotonic() < until, found
@@ -220,7 +219,7 @@ def start_alertmanager(directory: Path, config: Mapping[str, Any]) -> Iterator[A
     with (directory / "log").open("wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log)
     try:
-        until = time.monotonic() + 30
+        until = time.monotonic() + 60
         while not _ready(url):
             assert process.poll() is None, (directory / "log").read_text()
             assert time.monotonic() < until, (directory / "log").read_text()
@@ -228,7 +227,7 @@ def start_alertmanager(directory: Path, config: Mapping[str, Any]) -> Iterator[A
         yield Alertmanager(url, process)
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(60)
 
 
 def _ready(url: str) -> bool:

@@ -10,7 +10,6 @@ import contextlib
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -20,6 +19,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import psycopg
+from ports import free_port
 from requirements import need
 
 from restorecheck.databases.interface import Login
@@ -141,12 +141,6 @@ def own(path: Path) -> None:
     """Give a file to the user that the server runs as."""
     if os.geteuid() == 0:
         os.chown(path, _NOBODY, _NOBODY)
-
-
-def free_port() -> int:
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return int(s.getsockname()[1])
 
 
 @contextlib.contextmanager

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import shutil
-import socket
 import subprocess
 import tempfile
 import urllib.error
@@ -19,14 +18,8 @@ from typing import Any
 
 import yaml
 from demo_world import until
+from ports import free_port
 from requirements import need
-
-
-def free_port() -> int:
-    """Return a port of this machine that nobody listened on a moment ago."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
 
 
 @dataclass

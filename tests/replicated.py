@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import time
 from collections import defaultdict
 from collections.abc import Iterator
@@ -18,6 +17,7 @@ from typing import Any
 
 import psycopg
 from demo_world import until
+from ports import free_port
 from postgres_server import PASSWORD, SUPERUSER, Server
 from product import Product, Ran, Serving
 
@@ -106,9 +106,7 @@ class Replicated(Product):
 
     def another(self, **more: str) -> Serving:
         """Start one more replica, with a port of its own."""
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            listen = f"127.0.0.1:{free.getsockname()[1]}"
+        listen = f"127.0.0.1:{free_port()}"
         given = {"WITNESS": str(self.witness), "HOLD": str(self.home / "hold")} | more
         replica = Serving(self.popen("--listen", listen, script=PROCESS, **given))
         self.running.append(replica)
@@ -117,7 +115,7 @@ class Replicated(Product):
     def command(self, *arguments: str, **more: str) -> Ran:
         """Run a command beside the replicas; what they make meanwhile is not looked at."""
         process = self.popen(*arguments, **more)
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=120)
         return Ran(process.returncode, out, err)
 
     # --- what is done to them
@@ -146,8 +144,11 @@ class Replicated(Product):
 
     def kill(self, replica: Serving) -> float:
         """kill -9. Return when."""
+        replica.process.kill()
+        replica.process.wait(20)
+        at = self.note("killed", replica)  # at once: others may take over while its output is read to its end
         replica.kill()
-        return self.note("killed", replica)
+        return at
 
     def freeze(self, replica: Serving) -> float:
         """Stop a process in the middle of whatever it does, and return when."""

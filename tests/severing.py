@@ -10,7 +10,12 @@ from collections.abc import Iterator
 
 
 def _relay(client: socket.socket, port: int, marker: bytes) -> None:
-    with client, socket.create_connection(("127.0.0.1", port)) as upstream, selectors.DefaultSelector() as both:
+    with (
+        contextlib.suppress(OSError),  # whoever is first to hang up, the other one's line is cut as well
+        client,
+        socket.create_connection(("127.0.0.1", port)) as upstream,
+        selectors.DefaultSelector() as both,
+    ):
         both.register(client, selectors.EVENT_READ, upstream)
         both.register(upstream, selectors.EVENT_READ, client)
         while True:

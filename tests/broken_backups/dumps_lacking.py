@@ -78,7 +78,7 @@ def _table_never_listed(product: Product) -> Report:
         url = f"postgresql://{SUPERUSER}@127.0.0.1:{source.running.port}/shop"
         arguments = ("record", CHECK, "--reference", "live", "--from", url, "--role", role)
         process = product.popen(*arguments, RESTORECHECK_RECORD_PASSWORD=PASSWORD)
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=300)
         assert process.returncode == 0, (out, err)
         nights.wrote({"shop/1.dump": source.dump("-Fc", *_LIST)}, hours=0)
     report = product.verify(CHECK)

@@ -164,6 +164,7 @@ def test_a_broken_backup_is_caught_and_a_healthy_one_is_not_accused(one: Case, w
 
 
 @pytest.mark.long
+@pytest.mark.timeout(900)
 def test_the_command_runs_what_its_words_choose_side_by_side_and_counts():
     done = subprocess.run(
         [sys.executable, str(Path(__file__).with_name("corpus.py")), "K38", "K7"],

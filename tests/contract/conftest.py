@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from botocore_models import remember
 from bucket_server import emptied, furnished, serving
 from postgres_server import Server, debian, embedded, server
 from postgres_shop import open_shop
@@ -14,8 +15,10 @@ from restorecheck.databases.postgres import Postgres
 
 __all__ = ["emptied", "furnished", "serving"]
 
+remember()
 
-@pytest.fixture(scope="session", params=["18", "15"])
+
+@pytest.fixture(scope="session", params=["18", pytest.param("15", marks=pytest.mark.long)])
 def running(request: pytest.FixtureRequest) -> Iterator[Server]:
     """A server that holds the shop; PostgreSQL 18 from the wheel, and Debian's 15."""
     with server(embedded() if request.param == "18" else debian()) as made:

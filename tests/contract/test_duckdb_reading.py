@@ -34,7 +34,7 @@ def test_columns_need_not_be_declared(form: str, tmp_path: Path, ask: Asker) -> 
 
 
 @pytest.mark.parametrize("form", ["parquet", "csv.gz", "csv.zst", "jsonl.gz", "jsonl.zst", "json"])
-@pytest.mark.parametrize("share", [0.0, 0.3, 0.9, 0.999])
+@pytest.mark.parametrize("share", [0.9, *(pytest.param(share, marks=pytest.mark.long) for share in (0.0, 0.3, 0.999))])
 def test_a_file_that_is_cut_off_is_damage_and_not_fewer_rows(
     form: str, share: float, tmp_path: Path, ask: Asker
 ) -> None:

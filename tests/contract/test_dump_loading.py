@@ -119,7 +119,7 @@ def test_a_loader_that_is_closed_while_it_looks_ahead_leaves_nothing(made: Forms
     assert not list(tmp_path.rglob("restorecheck-scratch-*"))
 
 
-QUICK = {"custom-gzip", "directory-gzip", "tar", "plain-gz", "plain-zst"}
+QUICK = {"custom-gzip", "directory-gzip", "plain-zst"}
 
 
 @pytest.mark.parametrize(
@@ -146,7 +146,9 @@ def test_what_a_dump_says_of_itself_is_told(made: Forms, tmp_path: Path) -> None
     one.close()
 
 
-@pytest.mark.parametrize("name", ["custom-gzip", "plain-gz", pytest.param("tar", marks=pytest.mark.long)])
+@pytest.mark.parametrize(
+    "name", ["plain-gz", *(pytest.param(n, marks=pytest.mark.long) for n in ("custom-gzip", "tar"))]
+)
 def test_a_role_that_is_missing_is_no_fault_of_the_backup(made: Forms, tmp_path: Path, name: str) -> None:
     loaded, digest = load(loader(tmp_path, embedded(), roles=()), made[name])
     assert observed(loaded).kind == "environment"
@@ -154,7 +156,7 @@ def test_a_role_that_is_missing_is_no_fault_of_the_backup(made: Forms, tmp_path:
     assert digest == made.digest
 
 
-@pytest.mark.parametrize("name", ["custom-gzip", "plain"])
+@pytest.mark.parametrize("name", ["custom-gzip", pytest.param("plain", marks=pytest.mark.long)])
 def test_an_archive_in_another_compression_is_unpacked_first(made: Forms, tmp_path: Path, name: str) -> None:
     packed = tmp_path / "dump"
     packed.write_bytes(zstandard.ZstdCompressor(write_checksum=True).compress(made[name].read_bytes()))
@@ -165,7 +167,7 @@ def test_an_archive_in_another_compression_is_unpacked_first(made: Forms, tmp_pa
     assert refused(loader(tmp_path / "work", embedded()), packed).kind == "dump-damaged"
 
 
-@pytest.mark.parametrize("name", ["custom-gzip", "plain-gz"])
+@pytest.mark.parametrize("name", ["plain-gz", pytest.param("custom-gzip", marks=pytest.mark.long)])
 def test_an_encrypted_dump_goes_through_the_declared_command(made: Forms, tmp_path: Path, name: str) -> None:
     secret = tmp_path / "dump"
     secret.write_bytes(base64.encodebytes(made[name].read_bytes()))
@@ -183,12 +185,14 @@ def test_a_dump_that_makes_its_own_database_is_restored_into_ours(made: Forms, t
     assert (observed(loaded).message, digest) == ("", made.digest)
 
 
+@pytest.mark.long
 def test_dropping_first_what_is_not_there_is_harmless(made: Forms, tmp_path: Path) -> None:
     made.dump("--clean", "-f", str(tmp_path / "dump"))
     loaded, digest = load(loader(tmp_path / "work", embedded()), tmp_path / "dump")
     assert (observed(loaded).message, digest) == ("", made.digest)
 
 
+@pytest.mark.long
 def test_inserts_are_as_good_as_rows(made: Forms, tmp_path: Path) -> None:
     made.dump("--inserts", "-Fd", "-Z", "none", "-f", str(tmp_path / "dump"))
     loaded, digest = load(loader(tmp_path / "work", embedded(), "directory"), tmp_path / "dump")
@@ -204,6 +208,7 @@ def test_a_script_cannot_run_a_program_here(made: Forms, tmp_path: Path) -> None
     assert not sign.exists()
 
 
+@pytest.mark.long
 def test_an_extension_that_is_not_here_is_no_fault_of_the_backup(made: Forms, tmp_path: Path) -> None:
     text = made["plain"].read_text().replace("citext", "no_such_thing")
     (tmp_path / "dump").write_text(text)

@@ -10,11 +10,13 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
+import pymysql
 import pytest
 from mariadb_server import Server, mariadb
 from severing import severing
 
 from restorecheck.assertions.digest import digest
+from restorecheck.databases import mysql_server
 from restorecheck.databases.interface import Login
 from restorecheck.databases.mysql import MySQL
 from restorecheck.databases.mysql_connection import connect
@@ -251,11 +253,12 @@ def test_a_file_of_the_server_reads_as_nothing(reader: Login) -> None:
 
 
 @pytest.mark.parametrize("sql", ["select sleep(30)", "select benchmark(100000000000, md5('x'))"])
-def test_a_query_that_is_too_slow_is_ended(reader: Login, sql: str) -> None:
+def test_a_query_that_is_too_slow_is_ended(reader: Login, sql: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mysql_server, "GRACE", 60.0)  # it is not the reading that gives up
     began = time.monotonic()
     answer = ask(reader, sql, timeout=0.5)
     assert (answer.kind, answer.error) == ("timeout", "the query took longer than its timeout of 0.5 s")
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 25
 
 
 def test_the_time_for_all_questions_cuts_one_off(reader: Login) -> None:
@@ -266,7 +269,7 @@ def test_the_time_for_all_questions_cuts_one_off(reader: Login) -> None:
 
 def test_a_statement_cannot_untie_its_own_timeout(reader: Login) -> None:
     # MariaDB lets one statement have settings of its own, which outrank the session's
-    answer = ask(reader, "set statement max_statement_time = 0 for select sleep(30)", timeout=0.5)
+    answer = ask(reader, "set statement max_statement_time = 0 for select sleep(30)", timeout=20)
     assert answer.kind == "question"
 
 
@@ -279,7 +282,7 @@ def test_a_deadline_holds_where_the_servers_own_timeout_does_not(reader: Login) 
     ):
         cursor.execute("select benchmark(100000000000, md5('x'))")  # cut off, and it answers all the same
     assert dog.bit
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 30  # of the sixty seconds that a read may take
 
 
 def test_an_answer_of_a_query_that_was_cut_off_is_none(reader: Login) -> None:
@@ -333,7 +336,8 @@ def test_somebodys_command_ends_a_session(running: Server, reader: Login, how: s
     def killing() -> None:
         while not done.wait(0.05):
             for (number,) in running.run(find):
-                running.run(f"{how} {number}")
+                with contextlib.suppress(pymysql.MySQLError):  # it ended meanwhile
+                    running.run(f"{how} {number}")
 
     thread = threading.Thread(target=killing)
     thread.start()

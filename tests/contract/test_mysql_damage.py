@@ -193,14 +193,14 @@ def test_a_server_that_dies_once_is_asked_for_the_rest_when_it_is_back() -> None
                     pass
                 assert server.process is not None
                 os.kill(server.process.pid, signal.SIGKILL)
-                server.process.wait(10)
+                server.process.wait(60)
             server.restart()
 
         held = threading.Event()
         thread = threading.Thread(target=dying)
         thread.start()
         try:
-            assert held.wait(10)
+            assert held.wait(60)
             examined = probe(reader, "readable")
         finally:
             stop.set()

@@ -87,17 +87,28 @@ def test_a_dump_is_restored_and_asked_by_a_reader(loader: MysqlLoader, tmp_path:
     ("more", "kind", "says"),
     [
         ("INSERT INTO t VALUES (1,'secret');\n", "dump-errors", "a key that is there twice (1062) at line"),
-        ("INSERT INTO t VALUES ('secret');\n", "dump-errors", "another number of values"),
+        pytest.param(
+            "INSERT INTO t VALUES ('secret');\n", "dump-errors", "another number of values", marks=pytest.mark.long
+        ),
         (
             "CREATE TABLE u (a text COLLATE utf8mb4_9999_ai_ci);\nINSERT INTO u VALUES (1);\n",
             "environment",
             "utf8mb4_9999",
         ),
-        ("INSERT INTO lost VALUES ('secret');\n", "dump-errors", "a table that is not there"),
-        ("INSRT INTO t VALUES ('secret');\n", "dump-damaged", "a statement that is none"),
+        pytest.param(
+            "INSERT INTO lost VALUES ('secret');\n", "dump-errors", "a table that is not there", marks=pytest.mark.long
+        ),
+        pytest.param(
+            "INSRT INTO t VALUES ('secret');\n", "dump-damaged", "a statement that is none", marks=pytest.mark.long
+        ),
         ("INSERT INTO t VALUES (7,'open;\n", "dump-damaged", "has no end"),
         ("SELECT 1 INTO OUTFILE '/tmp/restorecheck-outside';\n", "unknown-answer", "error 1290"),
-        ("system touch /tmp/restorecheck-outside;\n", "dump-damaged", "a statement that is none"),
+        pytest.param(
+            "system touch /tmp/restorecheck-outside;\n",
+            "dump-damaged",
+            "a statement that is none",
+            marks=pytest.mark.long,
+        ),
         ("\\! touch /tmp/restorecheck-outside\n;\n", "dump-damaged", "a statement that is none"),
     ],
 )

@@ -16,9 +16,9 @@ import pymysql
 import pytest
 from mariadb_server import Server, mariadb
 
+from restorecheck.databases import mysql_server
 from restorecheck.databases.interface import Beside, Login
 from restorecheck.databases.mysql import MySQL
-from restorecheck.databases.mysql_watchdog import GRACE
 from restorecheck.model import Against, Answer, Assertion, Cell, Expectation, Probe
 
 pytestmark = pytest.mark.long  # every one is a question to a real server
@@ -285,7 +285,8 @@ def test_what_the_server_allows_leaves_nothing_behind_and_tells_no_value(running
 
 
 @pytest.mark.parametrize("sql", CUT_OFF.values(), ids=CUT_OFF.keys())
-def test_no_question_takes_longer_than_it_may(running, asked, outside, sql):
+def test_no_question_takes_longer_than_it_may(running, asked, outside, sql, monkeypatch):
+    monkeypatch.setattr(mysql_server, "GRACE", 60.0)  # it is not the reading that gives up
     master = running.master()
     holder = pymysql.connect(
         host=master.host, port=master.port, user=master.user, password=master.password, ssl_disabled=True
@@ -295,7 +296,7 @@ def test_no_question_takes_longer_than_it_may(running, asked, outside, sql):
         began = time.monotonic()
         answer = ask(asked, sql, ROWS, timeout=0.2)
         assert (answer.kind, answer.cells) == ("timeout", ()), answer
-        assert time.monotonic() - began < 0.2 + 1.0 + GRACE
+        assert time.monotonic() - began < 25
 
 
 def test_the_escapes_would_have_worked_without_the_protection(running):

@@ -486,9 +486,9 @@ def test_a_server_that_breaks_off_alone_too_is_damage(running: Server, reader: L
 def test_the_time_of_a_probe_is_over_when_it_is_over(running: Server, reader: Login) -> None:
     with connect(running.master()) as connection, connection.cursor() as cursor:
         cursor.execute("LOCK TABLES healthy.nokey WRITE")  # whoever reads it waits
-        answer = ask(reader, Probe("readable", tables=("nokey", "aria")), timeout=0.6)
+        answer = ask(reader, Probe("readable", tables=("nokey", "aria")), timeout=2.0)  # enough for the other one
     assert answer.examined is not None
     [unseen] = answer.examined.unseen
     assert (unseen.object, unseen.reason) == ("healthy.nokey", "the time allowed for this probe was over")
     assert (answer.examined.count, answer.examined.owed) == (1, 1)
-    assert answer.seconds < 10
+    assert answer.seconds < 30

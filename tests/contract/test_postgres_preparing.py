@@ -20,6 +20,8 @@ from restorecheck.model import Assertion, Expectation
 
 PASSWORD = "a-password-that-nobody-may-see"
 
+pytestmark = pytest.mark.parametrize("running", ["18", "15"], indirect=True)  # what a role may differs between them
+
 
 @contextmanager
 def role(running, name, *statements):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -47,7 +48,7 @@ def wall() -> datetime:
 
 
 def pager(manager: Alertmanager, *more: str) -> Pager:
-    return Pager(declared.Alertmanager("pager", (manager.url, *more)), Http(now=wall, deadline=5), wall)
+    return Pager(declared.Alertmanager("pager", (manager.url, *more)), Http(now=wall, deadline=30), wall)
 
 
 def fresh(check: str, turn: Turn = Turn.FIRING, **more: Any) -> Notice:
@@ -83,7 +84,11 @@ def test_it_fires_is_told_again_and_resolves(manager: Alertmanager, hook: Catche
 def test_when_we_die_nothing_is_resolved_until_the_next_run_should_have_said_so(manager: Alertmanager, hook: Catcher):
     receiver = pager(manager)
     receiver.send(fresh("lasting", hold=timedelta(hours=27)))
-    receiver.send(fresh("passing", hold=timedelta(seconds=2)))
+    for seconds in (2, 8, 32):  # on a busy machine it may be over before it arrives, and then is never posted
+        receiver.send(fresh("passing", hold=timedelta(seconds=seconds)))
+        with suppress(AssertionError):
+            hook.wait(lambda _: posts_of(hook, "passing") != [], seconds)
+            break
     hook.wait(lambda _: posts_of(hook, "passing", "resolved") != [])  # so this is how it would look
     assert posts_of(hook, "lasting", "resolved") == []
     assert len(manager.alerts('check="lasting"')) == 1

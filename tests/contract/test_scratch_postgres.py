@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -25,7 +26,7 @@ from restorecheck.errors import SourceError
 from restorecheck.model import Answer, Assertion, Cell, Expectation
 
 
-def until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
+def until(condition: Callable[[], bool], seconds: float = 60.0) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "it did not come about"
@@ -41,8 +42,13 @@ def running(pid: int) -> bool:
 
 
 @pytest.fixture
-def inside(tmp_path: Path) -> Path:
-    return tmp_path / "work"
+def inside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A workplace; where root puts its servers instead is this test's own as well, and swept by nobody else."""
+    with tempfile.TemporaryDirectory(prefix="rc-scratch-", ignore_cleanup_errors=True) as name:
+        Path(name).chmod(0o711)
+        monkeypatch.setattr("tempfile.tempdir", name)
+        monkeypatch.setenv("TMPDIR", name)
+        yield tmp_path / "work"
 
 
 @pytest.fixture
@@ -335,7 +341,7 @@ def test_a_server_that_lost_its_guardian_is_stopped_only_where_it_works(tmp_path
             (path / "data" / "postmaster.pid").write_text(f"{other.pid}\n")
             (path / "data" / "server.pid").write_text(f"{ours.pid}\n")
             assert sweep(tmp_path) == [path.name]
-            assert ours.wait(20) == -signal.SIGKILL
+            assert ours.wait(60) == -signal.SIGKILL
             assert running(other.pid)
         finally:
             other.kill()

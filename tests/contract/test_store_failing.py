@@ -258,9 +258,10 @@ def test_a_pooler_that_drops_what_we_say_is_refused(store_server: Server) -> Non
 def test_one_that_is_frozen_in_the_middle_of_a_transaction_does_not_keep_the_others_waiting(
     store_server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(database, "FROZEN", "1s")
     place = postgres_place(store_server)
-    frozen, other = place.open(), place.open()
+    other = place.open()  # with all the time that a living one has
+    monkeypatch.setattr(database, "FROZEN", "1s")
+    frozen = place.open()
     stands, moves = threading.Event(), threading.Event()
     said: list[StoreError] = []
 
@@ -277,10 +278,10 @@ def test_one_that_is_frozen_in_the_middle_of_a_transaction_does_not_keep_the_oth
 
     thread = threading.Thread(target=decide)
     thread.start()
-    assert stands.wait(10)  # and so it holds the lock of the ledger
+    assert stands.wait(60)  # and so it holds the lock of the ledger
     assert other.ledger.schedule("orders-db", AT, [entry()], []) == [entry().run_id]
     moves.set()
-    thread.join(10)
+    thread.join(60)
     assert said
     assert frozen.ledger.entry(entry().run_id) is not None  # it works again
     place.close()

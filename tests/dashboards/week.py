@@ -15,7 +15,8 @@ from typing import Any
 import history
 from demo_world import until
 from inspection import filled
-from prometheus_server import Prometheus, free_port
+from ports import free_port
+from prometheus_server import Prometheus
 from requirements import need
 
 EVERY_CHECK = "(" + "|".join(check.name for check in history.FLEET) + ")"

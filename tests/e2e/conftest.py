@@ -3,10 +3,13 @@
 from pathlib import Path
 
 import pytest
+from botocore_models import remember
 from demo_world import World, aws, fresh_aws, world
 from product import Product
 
 __all__ = ["aws", "fresh_aws", "product", "shop", "world"]
+
+remember()
 
 ORDERS = (
     "create table orders (id int primary key, customer text not null, at timestamptz not null)",

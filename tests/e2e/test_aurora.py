@@ -6,7 +6,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from demo_world import DATABASE, SCRATCH, SOURCE, World, connect, instance_in, until
+from demo_world import DATABASE, LONG, SCRATCH, SOURCE, World, connect, instance_in, until
 from product import Product
 
 from restorecheck.failures import CLUSTER_STATUSES, KINDS
@@ -217,7 +217,8 @@ def ended(report: Report) -> tuple[Verdict, str]:
     return report.verdict, report.failure.kind if report.failure else ""
 
 
-@pytest.mark.parametrize("status", ["upgrade_failed", pytest.param("incompatible-restore", marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("status", ["upgrade_failed", "incompatible-restore"])
 def test_a_terminal_status_of_a_cluster_is_what_the_table_says_and_is_torn_down(ready: Product, status: str):
     ready.world.aws.fault(RESTORE, instance_status=status)
     report = ready.verify()
@@ -254,13 +255,16 @@ def test_an_answer_that_got_lost_makes_nothing_twice(ready: Product, operation: 
 def test_what_a_failed_upgrade_leaves_behind_is_reported_and_never_deleted(ready: Product):
     aws, rds = ready.world.aws, ready.world.scratch_rds
     before = ready.estate()
-    aws.timings(create=1.0)
+    aws.timings(create=LONG)
 
     def leave() -> None:
         found = until(lambda: rds.describe_db_clusters()["DBClusters"])
         name = found[0]["DBClusterIdentifier"]
+        aws.skip(LONG)
         until(lambda: rds.describe_db_clusters(DBClusterIdentifier=name)["DBClusters"][0]["Status"] == "available")
         aws.final_cluster_snapshot(SCRATCH, name)
+        until(lambda: rds.describe_db_instances()["DBInstances"])  # the run goes no further until it is there
+        aws.skip(LONG)
 
     leaving = threading.Thread(target=leave)
     leaving.start()

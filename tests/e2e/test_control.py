@@ -4,10 +4,11 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
-from demo_world import until
-from product import Product, Ran
+from demo_world import LONG, until
+from product import Product, Ran, on_paper
 
 from restorecheck.model import Miss, Report, RunState, Verdict
 from restorecheck.store import Store
@@ -106,7 +107,7 @@ def test_a_run_by_hand_beside_a_service_waits_for_its_turn_like_any_other(ready:
 
 @pytest.mark.long
 def test_a_service_goes_on_with_a_run_by_hand_whose_process_died(ready: Product):
-    ready.world.aws.timings(create=3)
+    ready.world.aws.timings(create=LONG)
     with idle_or_gone(ready), ready.serving() as service, ready.store() as store:
         until(lambda: service.ask("/-/ready")[0] == 200)
         by_hand = ready.popen("run", "shop-db")
@@ -114,12 +115,15 @@ def test_a_service_goes_on_with_a_run_by_hand_whose_process_died(ready: Product)
         by_hand.send_signal(signal.SIGKILL)
         by_hand.communicate()
         assert service.hears("run.taken-over", run=run)
+        service.hears("step.looked", run=run, step="restore: wait", status="creating")
+        ready.world.aws.skip(LONG)
         assert ended(store, run).verdict is Verdict.PASSED
         assert service.end() == 0
 
 
-def test_a_run_is_not_left_to_nobody(product: Product):
-    ran = product.run("run", "shop-db", "--detach")
+def test_a_run_is_not_left_to_nobody(tmp_path: Path):
+    product = on_paper(tmp_path)
+    ran = product.say("run", "shop-db", "--detach")
     assert ran.code == 2
     assert "nobody serves" in ran.err
     with product.store() as store:
@@ -180,6 +184,7 @@ def test_a_pause_and_its_end(product: Product):
     assert "its file says paused_until" in product.run("resume", "second-db").err
 
 
+@pytest.mark.long
 def test_nothing_of_a_paused_check_is_due(product: Product):
     at = (now() - timedelta(minutes=1)).replace(second=0, microsecond=0)
     for name in ("shop-db", "second-db"):
@@ -218,14 +223,15 @@ def test_history_since(ready: Product):
     assert ready.run("history", "--since", "yesterday").code == 2
 
 
-def test_status_of_a_place_where_nothing_ever_was(product: Product):
+def test_status_of_a_place_where_nothing_ever_was(tmp_path: Path):
+    product = on_paper(tmp_path)
     product.check(schedule="0 3 * * *", timezone="UTC")
     product.check("hand-db")
-    told = product.run("status")
+    told = product.say("status")
     assert "nobody serves" in told.err
     assert "never" in told.out
     assert "has no schedule" in told.out
-    seen = product.run("status", "--json").json
+    seen = product.say("status", "--json").json
     assert (seen["command"], seen["exit_code"]) == ("status", 0)
     empty = {"replicas": [], "running": [], "waiting": [], "paused": [], "sweep": None}
     assert {key: seen["status"][key] for key in empty} == empty

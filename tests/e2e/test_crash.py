@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from demo_world import SCRATCH, SOURCE, World
+from demo_world import LONG, SCRATCH, SOURCE, World
 from dump_forms import Forms, forms
 from postgres_server import embedded
 from product import Product, Ran
@@ -242,7 +242,9 @@ def test_killed_from_outside_again_and_again(product: Product):
 
 @pytest.mark.long
 def test_a_run_that_goes_on_is_not_begun_twice(product: Product):
-    product.world.aws.timings(create=30)
+    product.limits["restore"] = "1h"
+    product.configure()
+    product.world.aws.timings(create=LONG)
     product.world.snapshot("shop", "weekly")
     first = product.popen("run", "shop-db")
     assert first.stderr is not None
@@ -261,7 +263,7 @@ def test_a_run_that_goes_on_is_not_begun_twice(product: Product):
 
 @pytest.mark.long
 def test_a_second_interrupt_stops_at_once_and_the_next_run_cleans_up(product: Product):
-    product.world.aws.timings(create=30, delete=5)
+    product.world.aws.timings(create=LONG, delete=LONG)
     product.world.snapshot("shop", "weekly")
     before = product.estate()
     first = product.popen("run", "shop-db")
@@ -272,8 +274,9 @@ def test_a_second_interrupt_stops_at_once_and_the_next_run_cleans_up(product: Pr
         if "drop instance: deleting" in line:
             first.send_signal(signal.SIGINT)
             break
-    first.communicate(timeout=20)
+    first.communicate(timeout=60)
     assert first.returncode == 130
+    product.world.aws.skip(LONG)
     second = product.popen("run", "shop-db", "--json")
     ran = Ran(0, *second.communicate(timeout=60))
     assert (second.returncode, ran.report["failure"]["kind"]) == (3, "cancelled")

@@ -12,7 +12,7 @@ from product import ROOT
 from restorecheck.demo.declared import ANSWERS, UPLOADS
 
 
-@pytest.mark.timeout(170)
+@pytest.mark.timeout(310)
 def test_the_demo_ends_with_the_verdicts_that_were_staged(tmp_path: Path):
     environment = {k: v for k, v in os.environ.items() if not k.startswith("AWS_")} | {"PYTHONPATH": str(ROOT)}
     done = subprocess.run(
@@ -21,7 +21,7 @@ def test_the_demo_ends_with_the_verdicts_that_were_staged(tmp_path: Path):
         env=environment,
         capture_output=True,
         text=True,
-        timeout=160,
+        timeout=300,
         check=False,
     )
     assert done.returncode == 0, done.stderr

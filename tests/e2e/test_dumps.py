@@ -267,8 +267,8 @@ def test_killed_during_the_restore_no_server_stays_and_the_next_run_takes_it_up(
     with restoring(nights) as process:
         process.send_signal(signal.SIGKILL)
         assert process.wait(20) == -signal.SIGKILL
-    until(lambda: not nights.servers() and not nights.data(), 20)
-    until(lambda: not processes_of(nights.product.work), 20)
+    until(lambda: not nights.servers() and not nights.data(), 60)
+    until(lambda: not processes_of(nights.product.work), 60)
     again = nights.product.popen("run", "shop-dump", "--json")
     out, err = again.communicate(timeout=120)
     ran = Ran(again.returncode, out, err)
@@ -290,7 +290,7 @@ def test_a_service_that_is_killed_leaves_no_server_and_its_successor_ends_the_ru
         run = out.strip()
         until(nights.servers, 60)
         service.kill()
-        until(lambda: not nights.servers() and not nights.data(), 20)
+        until(lambda: not nights.servers() and not nights.data(), 60)
 
         def ended() -> bool:
             entry = store.ledger.entry(run)
@@ -310,7 +310,7 @@ def test_an_interrupt_during_the_restore_tears_down(nights: Nights):
     before = nights.product.estate()
     with restoring(nights) as process:
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=40)
+        out, err = process.communicate(timeout=90)
     ran = Ran(process.returncode, out, err)
     assert (ran.code, ran.report["failure"]["kind"], ran.report["leaked"]) == (3, "cancelled", []), ran
     nights.product.compare(before, left=False, told=out)

@@ -14,11 +14,11 @@ COPY_IN, COPY_OUT = {"account": SCRATCH}, {"account": SOURCE}
 # Of every error that the API model names for each call; see tests/unit/test_failures.py for their completeness.
 FEW = [
     (RESTORE, {}, "InstanceQuotaExceeded"),
-    (RESTORE, {}, "InvalidParameterCombination"),
+    pytest.param(RESTORE, {}, "InvalidParameterCombination", marks=pytest.mark.long),
     ("CopyDBSnapshot", COPY_IN, "KMSKeyNotAccessibleFault"),
-    ("CopyDBSnapshot", COPY_OUT, "SnapshotQuotaExceeded"),
+    pytest.param("CopyDBSnapshot", COPY_OUT, "SnapshotQuotaExceeded", marks=pytest.mark.long),
     ("ModifyDBSnapshotAttribute", {}, "AccessDenied"),
-    ("DescribeDBSnapshots", {"role": "restorecheck-source"}, "AccessDenied"),
+    pytest.param("DescribeDBSnapshots", {"role": "restorecheck-source"}, "AccessDenied", marks=pytest.mark.long),
     (RESTORE, {}, "SomethingNobodyEverHeardOf"),
 ]
 MANY = [
@@ -65,7 +65,10 @@ def test_every_error_of_the_table_on_every_write(product: Product, operation: tu
         assert report.leaked == (), code
 
 
-STATUSES_FEW = ["incompatible-restore", "storage-full", "insufficient-capacity"]
+STATUSES_FEW = [
+    "incompatible-restore",
+    *(pytest.param(one, marks=pytest.mark.long) for one in ("storage-full", "insufficient-capacity")),
+]
 
 
 def ends(product: Product, status: str) -> Report:
@@ -116,7 +119,7 @@ def test_weather_is_ridden_out(product: Product, code: str):
     "operation",
     [
         RESTORE,
-        "DeleteDBInstance",
+        pytest.param("DeleteDBInstance", marks=pytest.mark.long),
         pytest.param("CopyDBSnapshot", marks=pytest.mark.long),
         pytest.param("DeleteDBSnapshot", marks=pytest.mark.long),
     ],
@@ -191,8 +194,6 @@ def test_a_crash_that_comes_back_is_damage_and_an_administrator_who_comes_back_i
 )
 def test_what_may_not_be_deleted_is_leaked_and_reported(product: Product, place: tuple[str, dict[str, str]]):
     operation, where = place
-    product.limits["teardown"] = "2s"
-    product.configure()
     product.world.aws.automated_snapshot(SOURCE, "shop")
     product.world.aws.fault(operation, code="AccessDenied", times=None, **where)
     report = product.verify(left=True)

@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 from aws_durable_execution_sdk_python_testing import DurableFunctionTestRunner
-from demo_world import BASE, REGION, SOURCE, until
+from demo_world import BASE, LONG, REGION, SOURCE, until
 from lambda_world import Call
 from monitoring import Catcher, catching
 from postgres_server import PASSWORD, SUPERUSER, embedded, server
@@ -307,6 +307,7 @@ def test_a_configuration_that_is_wrong_is_raised_and_measured_at_every_tick(lamb
 @pytest.mark.long
 def test_a_run_is_cancelled_while_it_goes_on(lambdas: Lambdas) -> None:
     before = lambdas.product.estate()
+    lambdas.product.world.aws.timings(create=LONG)
     [run] = lambdas.due("shop-db")
     lambdas.tick()
     with lambdas.store(change=True) as store:
@@ -334,6 +335,7 @@ def test_with_a_database_two_ticks_at_once_begin_a_run_once_and_a_cancel_is_hear
     at_once(*(lambda house=house, n=n: house.tick(Call(f"twins-{n}")) for n, house in enumerate(houses)))
     assert told(hook, "lost-db") == ["firing broken"]
 
+    replicas.product.world.aws.timings(create=LONG)
     [cancelled] = replicas.due("shop-db")
     assert replicas.tick()["began"] == [cancelled]
     with replicas.store() as store:

@@ -192,10 +192,10 @@ def test_a_night_that_breaks_reaches_a_person_by_two_ways_and_so_does_silence(pr
 
             bring_back_orders(product)
             night(product, "passed")
+            until(lambda: not here.prometheus.alerts("RestoreCheckOverdue"))  # for the next minute it is not
             until(lambda: here.by_prometheus("RestoreCheckFailed", "resolved"), 90)
             until(lambda: here.by_us("RestoreCheckFailed", "resolved"), 60)
             until(lambda: here.straight("resolved"), 60)
-            assert here.prometheus.alerts("RestoreCheckOverdue") == []
 
             service.kill()
             until(lambda: here.by_prometheus("RestoreCheckDown", "firing"), 60)
@@ -218,8 +218,8 @@ def test_a_scheduler_that_hangs_is_seen_though_the_process_answers(product: Prod
             assert here.prometheus.alerts("RestoreCheckSchedulerStalled") == []
             hang.touch()
             until(lambda: here.by_prometheus("RestoreCheckSchedulerStalled", "firing"), 60)
-            assert here.prometheus.values("up") == {(): 1.0}
-            assert here.prometheus.alerts("RestoreCheckDown") == []
+            until(lambda: here.prometheus.values("up") == {(): 1.0})  # a scrape may come to nothing on a busy machine
+            until(lambda: here.prometheus.alerts("RestoreCheckDown") == [])
             hang.unlink()
             until(lambda: here.by_prometheus("RestoreCheckSchedulerStalled", "resolved"), 60)
             assert service.end(signal.SIGTERM) == 0
@@ -256,9 +256,9 @@ def test_a_second_replica_doubles_nothing(shop: World, tmp_path: Path, database:
             until(lambda: here.by_us("RestoreCheckFailed", "firing"), 60)
             until(lambda: len(here.prometheus.values('restorecheck_run_success{instance!=""}')) == 1, 30)
             assert len(here.prometheus.alerts("RestoreCheckFailed")) == 1
-            assert here.prometheus.values('max without (instance) (restorecheck_runs_total{verdict="broken"})') == {
-                (("check", CHECK), ("verdict", "broken")): 1.0
-            }
+            broken = 'max without (instance) (restorecheck_runs_total{verdict="broken"})'
+            once = {(("check", CHECK), ("verdict", "broken")): 1.0}
+            until(lambda: here.prometheus.values(broken) == once, 30)
             bring_back_orders(product)
             night(product, "passed")
             until(lambda: here.straight("resolved"), 60)

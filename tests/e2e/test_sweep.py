@@ -154,6 +154,7 @@ def test_a_share_that_a_lost_run_left_is_told_and_not_taken_back(product: Produc
     assert product.estate() == held
 
 
+@pytest.mark.long
 def test_a_share_that_a_run_of_today_copied_from_says_so(product: Product, fence: Fence):
     world = product.world
     world.snapshot("shop", "weekly")
@@ -212,6 +213,7 @@ def bare(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Fence, Any]]:
         server.stop()
 
 
+@pytest.mark.long
 def test_a_final_snapshot_of_a_runs_cluster_is_kept_and_told(bare: tuple[Fence, Any]):
     fence, rds = bare
     for cluster, snapshot in (("restorecheck-shop-db-20261101t0300z", "rds-final-1"), ("theirs", "rds-final-2")):

@@ -80,6 +80,7 @@ def test_what_its_owner_shares_needs_no_write_in_the_source_account(product: Pro
     )
 
 
+@pytest.mark.long
 def test_an_unencrypted_snapshot_is_restored_without_a_copy_of_ours(product: Product):
     unencrypted(product)
     product.world.snapshot("plain", "weekly")
@@ -122,7 +123,7 @@ def test_without_a_share_key_the_default_key_is_said_to_be_the_trouble(product: 
     assert writes(product) == {}
 
 
-@pytest.mark.parametrize("state", ["Disabled", "PendingDeletion"])
+@pytest.mark.parametrize("state", ["Disabled", pytest.param("PendingDeletion", marks=pytest.mark.long)])
 def test_a_key_that_is_disabled_or_dying_makes_the_backup_broken(product: Product, state: str):
     product.world.aws.automated_snapshot(SOURCE, "shop")
     kms = product.world.aws.client("kms", SOURCE)
@@ -231,6 +232,7 @@ def test_a_foreign_instance_with_the_name_of_the_run_is_left_alone(product: Prod
     assert set(product.estate()["ours"]) == {f"{SCRATCH}/us-east-1/instances/{name}"}
 
 
+@pytest.mark.long
 def test_a_snapshot_that_is_not_available_is_not_taken(product: Product):
     product.world.snapshot("shop", "good")
     product.world.aws.timings(snapshot=3600)

@@ -50,7 +50,7 @@ def catcher(server: Catcher) -> Catcher:
 
 
 def made(of: declared.AnyReceiver, fence: Any = None) -> Receiver:
-    http = Http(now=lambda: NOW, deadline=2)
+    http = Http(now=lambda: NOW, deadline=30)
     return receiver_of(of, lambda: fence, http=http, now=lambda: NOW)
 
 

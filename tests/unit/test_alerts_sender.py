@@ -85,7 +85,7 @@ class World:
     def make(self, declared: AnyReceiver) -> Any:
         if declared.name in self.fakes:
             return self.fakes[declared.name]
-        http = Http(now=self.hours.now, deadline=5)
+        http = Http(now=self.hours.now, deadline=60)
         return receiver_of(declared, lambda: pytest.fail("no topic here"), http=http, now=self.hours.now)
 
     def sender(self, me: str = "me", store: Any = None, draw: float = 1.0) -> Sender:

@@ -97,9 +97,10 @@ def test_where_a_service_is_asked(listen, asked):
 
 
 def test_nobody_there_is_unwell(capsys):
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-    assert code(f"127.0.0.1:{port}") == 1
+    with socket.socket() as held:  # so that nobody else comes to listen there
+        held.bind(("127.0.0.1", 0))
+        port = held.getsockname()[1]
+        assert code(f"127.0.0.1:{port}") == 1
     assert f"http://127.0.0.1:{port}/-/healthy does not answer: Connection refused\n  hint: " in capsys.readouterr().err
 
 

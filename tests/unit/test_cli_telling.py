@@ -19,6 +19,7 @@ from monitoring import Catcher, Posted, Reply, catching, nobody
 from notified import Home, make_home, wide
 from store_places import Place, episode, notice
 
+from restorecheck.alerts.http import Http
 from restorecheck.alerts.sender import Sender
 from restorecheck.cli import telling
 from restorecheck.engines.clock import WallClock
@@ -198,11 +199,12 @@ def test_what_a_receiver_said_is_printed_as_it_is(two: Home) -> None:
 def test_one_that_hangs_keeps_no_other_from_being_told(
     two: Home, hook: Catcher, pager: Catcher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(telling, "PATIENCE", 1.5)
+    monkeypatch.setattr(telling, "PATIENCE", 3.0)
+    monkeypatch.setitem(Http.__init__.__kwdefaults__, "deadline", 60.0)
     hook.behave = lambda path, body: Reply(manner="hang")
     began = time.monotonic()
     said = two.asked("notify", "--test", "--json")
-    assert time.monotonic() - began < 8
+    assert time.monotonic() - began < 40
     assert said.code == 3
     assert [(t["receiver"], t["arrived"], t["reason"]) for t in said.json["tried"]] == [
         ("hook", False, ""),

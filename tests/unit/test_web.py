@@ -8,7 +8,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from http.client import HTTPConnection, HTTPResponse
 
 import pytest
@@ -502,9 +502,9 @@ def test_old_clients_are_answered_and_let_go(web):
 
 def test_a_silent_client_is_let_go():
     with serving(bounds=Bounds(silent=0.1)) as web:
-        assert raw(web, b"") == b""
-        assert raw(web, b"GET /-/healthy HT") == b""
-        assert raw(web, b"POST /-/reload HTTP/1.1\r\nContent-Length: 10\r\n\r\nabc") == b""
+        for said in (b"", b"GET /-/healthy HT", b"POST /-/reload HTTP/1.1\r\nContent-Length: 10\r\n\r\nabc"):
+            with suppress(ConnectionError):  # of one that was let go before it had said even that
+                assert raw(web, said) == b""
 
 
 def test_a_client_that_is_never_quite_silent_is_cut_off():
@@ -522,10 +522,10 @@ def test_a_client_that_is_never_quite_silent_is_cut_off():
 
 
 def test_a_client_that_keeps_asking_is_not_cut_off():
-    with serving(bounds=Bounds(silent=5, request=0.4)) as web:
+    with serving(bounds=Bounds(silent=5, request=1.5)) as web:
         connection = HTTPConnection(*place(web), timeout=10)
         connection.connect()
-        mine, end = connection.sock.getsockname(), time.monotonic() + 1.0
+        mine, end = connection.sock.getsockname(), time.monotonic() + 1.7
         with closing(connection):
             while time.monotonic() < end:
                 connection.request("GET", "/-/healthy")

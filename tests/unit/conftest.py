@@ -1,0 +1,5 @@
+"""What the unit tests share: botocore's models, read once."""
+
+from botocore_models import remember
+
+remember()
