@@ -602,7 +602,7 @@ STRANGE = [0, -1, 1.5, True, "", "x", "15m", "default", [], [1], ["x", "x"], [{}
 def tried(file: Path, every: int = 1) -> tuple[int, int]:
     """Let each place of a file in turn hold a value of every type, or nothing; count what was accepted and refused.
 
-    `every`: only each so-manieth of them, which are other values at every place.
+    With `every` = n only one in n of these is tried, which are other values at every place.
     """
     accepted = refused = 0
     right = file.read_text()
