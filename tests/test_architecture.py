@@ -131,7 +131,8 @@ TABLE = {
     "databases.guardian_process": room(),
     "databases.scratch_mysql": room("databases.guardian databases.interface databases.scratch_postgres errors"),
     "databases.scratch_postgres": room(
-        "databases.guardian databases.interface databases.scratch_disarming errors", "psycopg"
+        "databases.guardian databases.interface databases.postgres_connection databases.scratch_disarming errors",
+        "psycopg",
     ),
     "databases.scratch_disarming": room("", "psycopg"),
     "dumps.*": room(

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-from psycopg import errors, pq
+from psycopg import pq
 from psycopg.abc import AdaptContext
 
 from restorecheck.databases import postgres_errors
@@ -25,8 +25,9 @@ BUNDLE = Path(__file__).with_name("rds-global-bundle.pem")
 
 CONNECT_TIMEOUT = 10  # seconds, for each address of the host
 
-HAS_TRANSACTION_TIMEOUT = 170_000
-"""The first release with that setting. One may have come with the backup; as an option, older servers refuse it."""
+LATER = {"transaction_timeout": 17, "idle_session_timeout": 14}
+"""Limits of time that a backup may have brought along, and since which major version: older servers refuse them as
+options, so they cannot stand among the settings of a session."""
 
 _HOST = re.compile(r"[A-Za-z0-9._:%-]+")  # no socket directory (`/…`, `@…`), no list, no empty host: none has TLS
 
@@ -95,12 +96,23 @@ def connect(
             kind="config",
         )
     try:
-        return _unhurried(_opened(login, roots, settings, context))
+        connection = _opened(login, roots, settings, context)
     except psycopg.Error as e:
-        if not isinstance(e, errors.TransactionTimeout) and "transaction timeout" not in str(e):
+        if "transaction timeout" not in str(e):
             raise refused(login, str(e)) from None
-    try:  # it brought a limit of milliseconds along, which ended the session before it could be taken off
-        return _opened(login, roots, settings | {"transaction_timeout": "0"}, context)
+        limits = list(LATER)  # a server that says so has both
+    else:
+        major = connection.info.server_version // 10_000
+        limits = [name for name, since in LATER.items() if major >= since]
+        try:
+            for name in limits:
+                connection.execute(f"SET SESSION {name} = 0".encode())
+        except psycopg.Error:  # often without a word: the session is over before the answer is read
+            connection.close()
+        else:
+            return connection
+    try:  # a limit of milliseconds ended the session before it could be taken off
+        return _opened(login, roots, settings | dict.fromkeys(limits, "0"), context)
     except psycopg.Error as e:
         raise refused(login, str(e)) from None
 
@@ -110,17 +122,6 @@ def _opened(
 ) -> psycopg.Connection[Any]:
     options: dict[str, Any] = dict(parameters(login, roots, settings))  # options of libpq are all texts
     return psycopg.connect(**options, autocommit=True, prepare_threshold=None, context=context)
-
-
-def _unhurried(connection: psycopg.Connection[Any]) -> psycopg.Connection[Any]:
-    """Take off the transaction_timeout that the backup may have brought along. Raises TransactionTimeout if late."""
-    if connection.info.server_version >= HAS_TRANSACTION_TIMEOUT:
-        try:
-            connection.execute("SET SESSION transaction_timeout = 0")
-        except psycopg.Error as e:  # often without a word: the session is over before the answer is read
-            connection.close()
-            raise errors.TransactionTimeout(str(e)) from None
-    return connection
 
 
 def refused(login: Login, message: str) -> QueryError:

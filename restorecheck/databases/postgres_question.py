@@ -40,7 +40,6 @@ SETTINGS = {
     "statement_timeout": "60000",  # of the session's own statements; the question sets its own
     "lock_timeout": "10000",
     "idle_in_transaction_session_timeout": "60000",
-    "idle_session_timeout": "0",  # since PostgreSQL 14; a probe keeps a session while another works
 }
 """Settings that hold from the first moment of a session, also for a login trigger (PostgreSQL 17 and later)."""
 

@@ -25,6 +25,7 @@ from psycopg import errors, sql
 
 from restorecheck.databases.guardian import Account, Guarded, sweep
 from restorecheck.databases.interface import Login
+from restorecheck.databases.postgres_connection import LATER
 from restorecheck.databases.scratch_disarming import disarm
 from restorecheck.errors import SourceError
 
@@ -58,13 +59,7 @@ SETTINGS = {
     "timezone": "UTC",
 }
 
-LIMITS = {
-    "statement_timeout": 0,
-    "lock_timeout": 0,
-    "idle_in_transaction_session_timeout": 0,
-    "idle_session_timeout": 14,
-    "transaction_timeout": 17,
-}
+LIMITS = {"statement_timeout": 0, "lock_timeout": 0, "idle_in_transaction_session_timeout": 0} | LATER
 """Settings that a database brings along, and that would end what the superuser does in it; since which major version.
 
 A session's own options outrank ALTER DATABASE from its first moment; SET comes too late for a limit of milliseconds.

@@ -22,7 +22,7 @@ from severing import severing
 from restorecheck.databases import postgres as module
 from restorecheck.databases.interface import Login
 from restorecheck.databases.postgres import Postgres
-from restorecheck.databases.postgres_connection import BUNDLE, connect
+from restorecheck.databases.postgres_connection import BUNDLE, LATER, connect
 from restorecheck.databases.postgres_question import SETTINGS
 from restorecheck.databases.watchdog import Watchdog
 from restorecheck.errors import QueryError
@@ -257,16 +257,19 @@ def test_a_knock_that_is_cut_off_may_be_tried_again(reader):
     assert (refused.value.kind, refused.value.retryable) == ("database-unreachable", True)
 
 
-def test_a_session_that_ends_before_its_time_limit_is_off_is_opened_without_one(running, reader):
+@pytest.mark.parametrize("limit", LATER)
+def test_a_session_that_ends_before_its_time_limits_are_off_is_opened_without_any(running, reader, limit):
     """The server's last words are often lost with the line; the second try says it before anything is said."""
     before = running.log.stat().st_size
-    with severing(reader.port, b"SET SESSION transaction_timeout") as port:
+    with severing(reader.port, f"SET SESSION {limit}".encode()) as port:
         connection = connect(replace(reader, port=port), BUNDLE, {})
-        assert connection.execute("SELECT 1").fetchone() == (1,)
+        major = connection.info.server_version // 10_000
+        there = [name for name, since in LATER.items() if major >= since]
+        assert [connection.execute(f"SHOW {name}").fetchone() for name in there] == [("0",)] * len(there)
         connection.close()
     with running.log.open() as log:
         log.seek(before)
-        assert "SET SESSION transaction_timeout" not in log.read()
+        assert f"SET SESSION {limit}" not in log.read()
 
 
 def test_a_preparation_that_is_cut_off_may_be_tried_again_and_leaves_nothing(running, reader):

@@ -150,12 +150,22 @@ def failing(tmp_path: Path, installer: str | None, server: str) -> MysqlPrograms
     return MysqlPrograms(daemon, Path("/bin/true"), made, "MariaDB" if made else "MySQL", "10.11.6")
 
 
+TAKEN = """
+for one in "$@"; do case "$one" in --tmpdir=*) tried="${one#*=}/tried" ;; esac; done
+echo x >> "$tried"
+if [ "$(wc -l < "$tried")" -gt %d ]; then echo 'ready for connections'; exec sleep 60; fi
+echo '[ERROR] Bind on TCP/IP port. Got error: 98: Address already in use'; exit 1
+"""
+"""What a server does that finds its port taken so many times."""
+
+
 @pytest.mark.parametrize(
     ("installer", "server", "says", "kind"),
     [
         ("echo 'ERROR: no such thing'; exit 1", "", "ERROR: no such thing", "environment"),
         ("true", "echo '[ERROR] No space left on device'; exit 1", "No space left", "scratch-full"),
         (None, "exit 1", "it said nothing", "environment"),
+        ("true", TAKEN % 5, "Address already in use", "environment"),
     ],
 )
 def test_a_server_that_does_not_start_is_no_fault_of_the_backup(
@@ -199,24 +209,10 @@ def test_a_server_that_never_says_that_it_is_ready_is_not_waited_for_for_ever(tm
         scratch.close()
 
 
-TAKEN = """
-for one in "$@"; do case "$one" in --tmpdir=*) tried="${one#*=}/tried" ;; esac; done
-echo x >> "$tried"
-if [ "$(wc -l < "$tried")" -gt %d ]; then echo 'ready for connections'; exec sleep 60; fi
-echo '[ERROR] Bind on TCP/IP port. Got error: 98: Address already in use'; exit 1
-"""
-
-
-@pytest.mark.parametrize(("times", "starts"), [(1, True), (5, False)])
-def test_a_port_that_was_taken_meanwhile_is_tried_no_more(tmp_path: Path, times: int, starts: bool):
-    scratch = ScratchMysql(failing(tmp_path, "true", TAKEN % times), tmp_path / "work", password="secret1")
+def test_a_port_that_was_taken_meanwhile_is_tried_no_more(tmp_path: Path):
+    scratch = ScratchMysql(failing(tmp_path, "true", TAKEN % 1), tmp_path / "work", password="secret1")
     try:
-        if starts:
-            assert scratch.start("orders").alive()
-        else:
-            with pytest.raises(SourceError, match="Address already in use") as e:
-                scratch.start("orders")
-            assert e.value.kind == "environment"
+        assert scratch.start("orders").alive()
     finally:
         scratch.close()
     assert not scratch.directory.exists()
